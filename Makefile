@@ -1,0 +1,90 @@
+# Lunastalk. `make help` lists what there is to make.
+#
+#   BUILD      where everything built goes (another directory for another compiler or sanitizer)
+#   SANITIZE=1 build with AddressSanitizer and UBSan
+
+VERSION  := 0.1.0
+BUILD    ?= build
+PREFIX   ?= /usr/local
+DESTDIR  ?=
+CFLAGS   ?= -O2 -g
+PKG      ?= pkg-config
+INSTALL  ?= install
+
+bindir     = $(PREFIX)/bin
+libexecdir = $(PREFIX)/lib/lunastalk
+
+# Debian and Ubuntu call the same file luajit; other distributions may not.
+EXECUTOR_PACKAGES := luajit
+RUNTIME_PACKAGES  := libuv jansson yaml-0.1
+
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2
+ifdef WERROR
+WARN += -Werror
+endif
+ifdef SANITIZE
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+endif
+
+C = $(CC) -std=c11 -D_GNU_SOURCE -DLUNASTALK_VERSION='"$(VERSION)"' -DLUNASTALK_LIBEXECDIR='"$(libexecdir)"' \
+    -Iruntime -fPIC -fno-common $(WARN) $(SAN) $(CPPFLAGS) $(CFLAGS)
+
+# The executor links LuaJIT and only those runtime files that both processes share; all else is the runtime.
+EXECUTOR_SRC := $(wildcard runtime/lua/*.c)
+SHARED_SRC   := $(addprefix runtime/,base/buffer.c base/level.c base/memory.c executor/wire.c executor/board.c)
+RUNTIME_SRC  := runtime/main.c $(wildcard $(patsubst %,runtime/%/*.c,base command config executor http job log queue redis worker))
+
+object = $(patsubst runtime/%.c,$(BUILD)/obj/%.o,$(1))
+RUNTIME_OBJ  := $(call object,$(RUNTIME_SRC))
+EXECUTOR_OBJ := $(call object,$(EXECUTOR_SRC) $(SHARED_SRC))
+
+.PHONY: all test unit functional check lint format demo bench install uninstall clean help
+all: $(BUILD)/lunastalk $(BUILD)/lunastalk-executor
+
+$(BUILD)/lunastalk: $(RUNTIME_OBJ)
+	$(CC) $(SAN) $(CFLAGS) $(LDFLAGS) -o $@ $^ $$($(PKG) --libs $(RUNTIME_PACKAGES)) -lm
+
+# -Wl,-E: C modules of Lua find the Lua API in the executable.
+$(BUILD)/lunastalk-executor: $(EXECUTOR_OBJ)
+	$(CC) $(SAN) $(CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $$($(PKG) --libs $(EXECUTOR_PACKAGES)) -lm
+
+# What the unit specs load through LuaJIT's FFI: all of the runtime but main().
+$(BUILD)/liblunastalk-spec.so: $(filter-out $(BUILD)/obj/main.o,$(RUNTIME_OBJ))
+	$(CC) $(SAN) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $$($(PKG) --libs $(RUNTIME_PACKAGES)) -lm
+
+$(BUILD)/obj/lua/%.o: runtime/lua/%.c Makefile
+	@mkdir -p $(@D)
+	$(C) $$($(PKG) --cflags $(EXECUTOR_PACKAGES)) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: runtime/%.c Makefile
+	@mkdir -p $(@D)
+	$(C) $$($(PKG) --cflags $(RUNTIME_PACKAGES)) -MMD -MP -c -o $@ $<
+
+# The Lua modules are part of the executor (.incbin in modules.c).
+$(BUILD)/obj/lua/modules.o: $(wildcard runtime/lua/lunastalk/*.lua)
+
+-include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d)
+
+install: all
+	$(INSTALL) -D -m 755 $(BUILD)/lunastalk $(DESTDIR)$(bindir)/lunastalk
+	$(INSTALL) -D -m 755 $(BUILD)/lunastalk-executor $(DESTDIR)$(libexecdir)/lunastalk-executor
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/lunastalk $(DESTDIR)$(libexecdir)/lunastalk-executor
+	-rmdir $(DESTDIR)$(libexecdir) 2>/dev/null
+
+format:
+	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make            build $(BUILD)/lunastalk and $(BUILD)/lunastalk-executor'
+	@echo 'make demo       watch real jobs run (installs what it needs)'
+	@echo 'make test       build, check and test everything (installs what it needs)'
+	@echo 'make bench      measure against the raw limit of beanstalkd'
+	@echo 'make check      format, lints and static analysis only'
+	@echo 'make format     lay out the C sources'
+	@echo 'make install    to DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); make uninstall takes it away'
+	@echo 'make clean      remove $(BUILD)/'

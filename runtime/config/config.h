@@ -1,0 +1,60 @@
+#ifndef LUNASTALK_CONFIG_CONFIG_H
+#define LUNASTALK_CONFIG_CONFIG_H
+/*
+ * The configuration: config.yml, overridden by LUNASTALK_… of the environment, overridden by flags, checked against one
+ * table (schema.c) and frozen into a struct. Everything in the struct is owned by it and lives until config_free().
+ */
+#include "base/buffer.h"
+#include "base/level.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum config_sink_kind { CONFIG_SINK_STDOUT, CONFIG_SINK_STDERR };
+
+struct config_sink {
+    enum config_sink_kind to;
+    enum level level;
+};
+
+struct config {
+    const char *file;      // absolute; NULL when there is none and the defaults stand
+    const char *directory; // absolute: of config.yml, else the current one. Paths are relative to it
+    struct {
+        const char *name; // NULL when not set: `run` then takes supervisord's group or "worker"
+        const char *const *tubes;
+        size_t tube_count; // 1 at least
+        unsigned executors;
+        unsigned shutdown_timeout_ms;
+    } worker;
+    struct {
+        const char *server; // "host:port", "[v6]:port" or "unix:/path", as written
+        unsigned reserve_timeout_s;
+    } beanstalkd;
+    struct {
+        const char *path; // absolute
+    } jobs;
+    const struct config_sink *log;
+    size_t log_count;
+    const char *settings; // a JSON object
+};
+
+/* A value given by a flag: `key` is the path ("worker.executors"), `value` its text as it would stand in YAML. */
+struct config_flag {
+    const char *key;
+    const char *value;
+    const char *flag; // "--executors", for messages
+};
+
+/*
+ * Reads and checks. `file` NULL: ./config.yml if there is one. `environment` is environ. NULL when anything is wrong:
+ * then `errors` holds all of it, one "place: what; what to do" per line.
+ */
+struct config *config_load(const char *file, char *const *environment, const struct config_flag *flags,
+    size_t flag_count, struct buffer *errors);
+void config_free(struct config *config);
+/* Every value with where it came from ("config.yml:3:12", "LUNASTALK_…", "--flag", "default"), as valid YAML. */
+void config_print(const struct config *config, FILE *out);
+
+#endif

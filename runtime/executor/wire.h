@@ -1,0 +1,106 @@
+#ifndef LUNASTALK_EXECUTOR_WIRE_H
+#define LUNASTALK_EXECUTOR_WIRE_H
+/*
+ * The wire between runtime and executor: frames over a stream socket (fd 3 of the executor). Pure codec: bytes in,
+ * frames out; no descriptor, no loop. Used by both sides.
+ *
+ *   frame    u32 size of the payload · u8 type · payload
+ *   u8 u32 u64 f64   little-endian
+ *   bytes    u32 size · the bytes
+ *
+ * A frame holds its fields in the order of the table and nothing after them.
+ *
+ *   to the executor
+ *   CONFIG   u32 version · u8 lowest level any sink takes · bytes jobs path · bytes settings (JSON)
+ *   JOB      u64 sequence · u32 slot · bytes server · bytes id (decimal) · bytes name · bytes tube ("" unknown) · bytes body
+ *   REPLY    u32 request · u8 ok · then for PUT: bytes id; STATS: bytes tube, u32 attempt; OUTPUT: nothing;
+ *            not ok: bytes message, bytes code
+ *   STOP     (nothing): exit 0 when the running job has ended
+ *
+ *   to the runtime
+ *   HELLO    u32 version
+ *   HANDLER  bytes name
+ *   READY    (nothing): all handlers named; jobs may come
+ *   REFUSED  bytes message: a file did not load; the executor exits next
+ *   BELL     (nothing): look at the board
+ *   OUTCOME  u64 sequence · u8 enum outcome_kind · u32 delay in s · bytes reason · bytes traceback;
+ *            sent before the board says FAILED
+ *   LOG      u64 sequence (0: no job runs) · u8 level · bytes channel ("": the job's name) · bytes message ·
+ *            u32 count · count × (bytes key · u8 enum wire_value · bytes value)
+ *   PUT      u32 request · u64 sequence (0: no job runs) · bytes tube · u32 priority · u32 delay in s · u32 TTR in s · bytes body
+ *   STATS    u32 request · u64 sequence: tube and attempt of that job
+ *   OUTPUT   u32 request · u64 sequence: what stdout and stderr hold now was printed by that job
+ *
+ * WIRE_VERSION grows with every change of this table, the outcomes or the board: both binaries must be of one build.
+ */
+#include "base/buffer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { WIRE_VERSION = 1, WIRE_HEADER = 5, WIRE_LARGEST = 64 * 1024 * 1024 };
+
+enum wire_type {
+    WIRE_CONFIG = 1,
+    WIRE_JOB,
+    WIRE_REPLY,
+    WIRE_STOP,
+    WIRE_HELLO = 16,
+    WIRE_HANDLER,
+    WIRE_READY,
+    WIRE_REFUSED,
+    WIRE_BELL,
+    WIRE_OUTCOME,
+    WIRE_LOG,
+    WIRE_PUT,
+    WIRE_STATS,
+    WIRE_OUTPUT,
+};
+
+/* How a job ended, as the handler's side tells it. SUCCEEDED stands on the board alone and has no frame. */
+enum outcome_kind {
+    OUTCOME_SUCCEEDED = 0,
+    OUTCOME_FAILED,
+    OUTCOME_RELEASED,    // job:release{delay = …}
+    OUTCOME_BURIED,      // job:bury(reason)
+    OUTCOME_UNAVAILABLE, // a connection of the handler could not reach its server
+    OUTCOME_KINDS,
+};
+
+/* TEXT is any bytes; LITERAL is the text of a JSON number, true, false or null. */
+enum wire_value { WIRE_TEXT = 0, WIRE_LITERAL = 1 };
+
+/* Writing: begin, put the fields in order, end. */
+struct wire_writer {
+    struct buffer *out;
+    size_t at; // the frame's offset behind out->start
+};
+struct wire_writer wire_begin(struct buffer *out, enum wire_type type);
+void wire_put_u8(struct wire_writer *writer, uint8_t value);
+void wire_put_u32(struct wire_writer *writer, uint32_t value);
+void wire_put_u64(struct wire_writer *writer, uint64_t value);
+void wire_put_bytes(struct wire_writer *writer, const void *bytes, size_t size);
+void wire_put_text(struct wire_writer *writer, const char *text);
+void wire_end(struct wire_writer *writer);
+
+/*
+ * Reading. wire_next() finds the first frame in `bytes`: 1 and the frame, 0 when it is not whole yet, -1 when the
+ * size is over WIRE_LARGEST. `whole` is what to consume afterwards. The frame points into `bytes`.
+ */
+struct wire_frame {
+    uint8_t type;
+    const uint8_t *payload;
+    size_t size, at;
+    bool broken; // sticky: some field ran over the end
+    size_t whole;
+};
+int wire_next(struct wire_frame *frame, const void *bytes, size_t size);
+/* Fields; 0 or "" once broken. wire_get_bytes() points into the frame and is not NUL-terminated. */
+uint8_t wire_get_u8(struct wire_frame *frame);
+uint32_t wire_get_u32(struct wire_frame *frame);
+uint64_t wire_get_u64(struct wire_frame *frame);
+const char *wire_get_bytes(struct wire_frame *frame, size_t *size);
+/* Whether all fields fitted and nothing is left: ask it once, before using what was read. */
+bool wire_complete(const struct wire_frame *frame);
+
+#endif

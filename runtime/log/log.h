@@ -1,0 +1,53 @@
+#ifndef LUNASTALK_LOG_LOG_H
+#define LUNASTALK_LOG_LOG_H
+/*
+ * The log: records with a PSR-3 level, a message with {placeholders} and a context of fields, handed to every sink
+ * whose level they reach. One record is one line. A sink never blocks: what cannot be written now is kept in bounded
+ * memory; log_flush() (once per loop turn, and at the end) writes.
+ *
+ *     LOG(LEVEL_WARNING, "cannot reach {server}: {error}", F_TEXT("server", name), F_TEXT("error", why));
+ *
+ * Fields that no placeholder names stand behind the message as key=value. The log is the one file-static of the runtime.
+ */
+#include "base/level.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct config;
+
+struct log_field {
+    const char *key; // NULL ends a list of fields
+    enum { LOG_TEXT, LOG_LITERAL, LOG_NUMBER, LOG_SECONDS } kind;
+    const char *text; // TEXT and LITERAL (a JSON number, true, false, null)
+    size_t size;
+    uint64_t number; // NUMBER; SECONDS in ns
+};
+
+#define F_BYTES(k, bytes, length) ((struct log_field){.key = (k), .kind = LOG_TEXT, .text = (bytes), .size = (length)})
+#define F_TEXT(k, string)         log_field_text((k), (string))
+#define F_NUMBER(k, value)        ((struct log_field){.key = (k), .kind = LOG_NUMBER, .number = (value)})
+/* A duration in ns, shown as seconds. */
+#define F_SECONDS(k, ns) ((struct log_field){.key = (k), .kind = LOG_SECONDS, .number = (ns)})
+
+struct log_field log_field_text(const char *key, const char *text);
+
+/* Opens the sinks of config->log. Called once, before the first record. */
+void log_open(const struct config *config);
+/* The lowest level that any sink takes; LEVEL_COUNT when there is no sink. */
+unsigned log_lowest(void);
+static inline bool log_takes(enum level level)
+{
+    return level >= log_lowest();
+}
+
+/* One record. `channel` is "worker" or the handler's name; `fields` ends with a field without key. */
+void log_write(enum level level, const char *channel, const char *message, size_t size, const struct log_field *fields);
+
+#define LOG(level, message, ...)                                                                                       \
+    log_write((level), "worker", (message), sizeof(message) - 1, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+
+/* Writes what the sinks hold, as far as that needs no waiting. True when something is left: call again in 100 ms. */
+bool log_flush(void);
+
+#endif
