@@ -1,0 +1,25 @@
+#ifndef LUNASTALK_COMMAND_COMMAND_H
+#define LUNASTALK_COMMAND_COMMAND_H
+/*
+ * The subcommands: one file each, listed in main.c's table. argv[0] is the subcommand's name. Each returns the exit
+ * code.
+ */
+
+/* Exit codes; the numbers are those of sysexits.h where it has one. */
+enum exit_code {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,       // some of the work was not done: what and why is on stderr
+    EXIT_USAGE = 64,       // the command line is wrong
+    EXIT_UNREACHABLE = 69, // beanstalkd cannot be reached
+    EXIT_CONFIG = 78,      // config.yml, the environment or a handler is wrong
+};
+
+int command_run(int argc, char **argv);
+int command_put(int argc, char **argv);
+int command_stats(int argc, char **argv);
+int command_peek(int argc, char **argv);
+int command_kick(int argc, char **argv);
+int command_delete(int argc, char **argv);
+int command_config(int argc, char **argv);
+
+#endif

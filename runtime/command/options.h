@@ -1,0 +1,43 @@
+#ifndef LUNASTALK_COMMAND_OPTIONS_H
+#define LUNASTALK_COMMAND_OPTIONS_H
+/*
+ * The command line of every subcommand: the flags that all of them have (--config, --help and those that stand for a
+ * key of the configuration: --beanstalkd, --tube, --name, --executors, --log-level, as far as the command lists them)
+ * and its own, described by one table from which --help is printed too.
+ */
+#include "base/error.h"
+#include "config/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A flag of one command. Exactly one of `key` and `value` is used. */
+struct option_spec {
+    const char *name;     // "tube"
+    const char *argument; // "NAME" in --help; NULL: the flag takes none
+    const char *help;
+    const char *key;    // the configuration key it sets ("worker.tubes"); NULL: kept for the command
+    const char **value; // where the command finds its text, or "" for a flag without argument; stays NULL if not given
+};
+
+struct options {
+    const char *command;             // "put"
+    const char *usage;               // "NAME [JSON]"
+    const char *summary;             // one line
+    const char *details;             // the rest of --help: examples; may be NULL
+    const struct option_spec *specs; // ends with a spec without name
+    size_t least, most;              // positional arguments
+};
+
+/*
+ * Parses (flags anywhere, "--flag=value" and "--flag value", "--" ends them; an unknown flag gets a suggestion) and
+ * loads the configuration. Returns the configuration and leaves the positional arguments in argv[0 … *count - 1]; or
+ * NULL with *exit_code to leave with: --help was printed (0), or the fault is on stderr (64 or 78).
+ */
+struct config *options_parse(const struct options *options, int argc, char **argv, int *count, int *exit_code);
+
+/* A whole number from `least` to `most` and nothing else. 0, or -1 and `error` ("--ttr: '1x' is no number from …"). */
+int option_number(
+    const char *what, const char *text, uint64_t least, uint64_t most, uint64_t *number, struct error *error);
+
+#endif
