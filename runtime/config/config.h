@@ -40,7 +40,11 @@ struct config {
     const char *settings; // a JSON object
 };
 
-/* A value given by a flag: `key` is the path ("worker.executors"), `value` its text as it would stand in YAML. */
+/*
+ * A value given by a flag. `key` is the path of an option ("worker.executors"; "log.level" is that of every sink).
+ * `value` is plain text ("a, b" or "[a, b]" for a list, YAML for a list of sinks or the settings). "worker.tubes" given
+ * several times makes one list; of any other key the last counts.
+ */
 struct config_flag {
     const char *key;
     const char *value;
@@ -48,11 +52,17 @@ struct config_flag {
 };
 
 /*
- * Reads and checks. `file` NULL: ./config.yml if there is one. `environment` is environ. NULL when anything is wrong:
- * then `errors` holds all of it, one "place: what; what to do" per line.
+ * Reads and checks. `file` NULL: that of LUNASTALK_CONFIG, else ./config.yml if there is one. `environment` is environ;
+ * an empty variable counts as unset, an unknown LUNASTALK_… is an error. NULL when anything is wrong: then all of it is
+ * appended to `errors`, one "place: what; what to do" per line, a place being "config.yml:3:12" (file, line, column), a
+ * variable or a flag.
  */
 struct config *config_load(const char *file, char *const *environment, const struct config_flag *flags,
     size_t flag_count, struct buffer *errors);
+/* The same from bytes, which may be anything; `file` is their name in messages and need not exist. */
+struct config *config_parse(const char *file, const char *bytes, size_t size, char *const *environment,
+    const struct config_flag *flags, size_t flag_count, struct buffer *errors);
+/* NULL is no mistake. */
 void config_free(struct config *config);
 /* Every value with where it came from ("config.yml:3:12", "LUNASTALK_…", "--flag", "default"), as valid YAML. */
 void config_print(const struct config *config, FILE *out);

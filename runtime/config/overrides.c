@@ -1,0 +1,88 @@
+#include "config/overrides.h"
+
+#include "base/suggest.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define PREFIX "LUNASTALK_"
+
+enum { PREFIX_SIZE = sizeof PREFIX - 1 };
+
+static const char *variable_name(struct arena *arena, const char *path)
+{
+    char *name = arena_printf(arena, PREFIX "%s", path);
+    for (char *c = name; *c; c++)
+        *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
+    return name;
+}
+
+const char *overrides_variable(char *const *environment, const char *name)
+{
+    size_t size = strlen(name);
+    for (; *environment; environment++)
+        if (strncmp(*environment, name, size) == 0 && (*environment)[size] == '=' && (*environment)[size + 1])
+            return *environment + size + 1;
+    return NULL;
+}
+
+/* names[0] is that of config.yml itself, which is no option. */
+static void refuse_unknown(
+    struct reading *reading, char *const *environment, const char *const names[SCHEMA_OPTIONS + 1])
+{
+    for (; *environment; environment++) {
+        size_t size = strcspn(*environment, "="), i = 0;
+        if (strncmp(*environment, PREFIX, PREFIX_SIZE) != 0)
+            continue;
+        char *name = arena_copy(reading->arena, *environment + PREFIX_SIZE, size - PREFIX_SIZE);
+        while (i <= SCHEMA_OPTIONS && strcmp(name, names[i]) != 0)
+            i++;
+        if (i <= SCHEMA_OPTIONS)
+            continue;
+        const char *meant = suggest(name, names, SCHEMA_OPTIONS + 1);
+        problems_add(reading->problems, problems_place(reading->arena, arena_printf(reading->arena, PREFIX "%s", name)),
+            "unknown variable; %s%s%s", meant ? "did you mean '" PREFIX : "no option has this name", meant ? meant : "",
+            meant ? "'?" : "");
+    }
+}
+
+void overrides_environment(struct reading *reading, char *const *environment, struct loaded *loaded)
+{
+    const char *names[SCHEMA_OPTIONS + 1] = {"CONFIG"};
+    for (size_t i = 0; i < schema.count; i++) {
+        const char *name = variable_name(reading->arena, schema.options[i].path);
+        const char *value = overrides_variable(environment, name);
+        names[i + 1] = name + PREFIX_SIZE;
+        if (value)
+            schema_read_option(reading, &schema, &schema.options[i],
+                node_given(reading->arena, arena_copy(reading->arena, value, strlen(value)), name), loaded,
+                loaded->origins);
+    }
+    refuse_unknown(reading, environment, names);
+}
+
+/* The flags of one option as one value: a list flag may be repeated, of any other the last counts. */
+static const struct node *gather(
+    struct reading *reading, const struct option *option, const struct config_flag *flags, size_t count)
+{
+    const char *text = NULL, *flag = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(flags[i].key, option->path) != 0)
+            continue;
+        text = text && option->repeats ? arena_printf(reading->arena, "%s,%s", text, flags[i].value) : flags[i].value;
+        flag = flags[i].flag;
+    }
+    if (!text)
+        return NULL;
+    return node_given(
+        reading->arena, arena_copy(reading->arena, text, strlen(text)), arena_copy(reading->arena, flag, strlen(flag)));
+}
+
+void overrides_flags(struct reading *reading, const struct config_flag *flags, size_t count, struct loaded *loaded)
+{
+    for (size_t i = 0; i < schema.count; i++) {
+        const struct node *node = gather(reading, &schema.options[i], flags, count);
+        if (node)
+            schema_read_option(reading, &schema, &schema.options[i], node, loaded, loaded->origins);
+    }
+}

@@ -1,0 +1,21 @@
+#ifndef LUNASTALK_CONFIG_RULES_H
+#define LUNASTALK_CONFIG_RULES_H
+/* What a text must look like to be a name of some kind. The RULES_… texts finish "must be …". */
+#include <stdbool.h>
+
+/* Goes into the worker's id, which is a field name in Redis and a word in logs. */
+#define RULES_NAME "1 to 64 characters of A-Z a-z 0-9 . _ -"
+bool rules_name(const char *text);
+
+/* beanstalkd's own rule. */
+#define RULES_TUBE "names of 1 to 200 characters of A-Z a-z 0-9 - + / ; . $ _ ( ), with no - in front"
+bool rules_tube(const char *text);
+
+#define RULES_SERVER "host:port, [IPv6 address]:port or unix:/path"
+bool rules_server(const char *text);
+
+/* UTF-8, so that it can be logged and printed as it is. */
+#define RULES_PATH "a path"
+bool rules_path(const char *text);
+
+#endif

@@ -1,0 +1,119 @@
+#include "config/schema.h"
+
+#include "base/suggest.h"
+#include "config/kind.h"
+#include "config/rules.h"
+#include "config/types.h"
+
+#include <string.h>
+
+#define MEMBER(name) offsetof(struct config, name)
+
+enum { HOUR_S = 3600, DAY_MS = 24 * HOUR_S * 1000 };
+
+// clang-format off
+static const struct option options[SCHEMA_OPTIONS] = {
+    {.path = "worker.name", .type = &type_text, .member = MEMBER(worker.name),
+     .accepts = rules_name, .expected = RULES_NAME},
+    {.path = "worker.tubes", .type = &type_texts, .member = MEMBER(worker.tubes), .counter = MEMBER(worker.tube_count),
+     .initial = "default", .repeats = true, .least = 1, .most = 1000, .accepts = rules_tube, .expected = RULES_TUBE},
+    {.path = "worker.executors", .type = &type_number, .member = MEMBER(worker.executors),
+     .initial = "1", .least = 1, .most = 64},
+    {.path = "worker.shutdown_timeout", .type = &type_milliseconds, .member = MEMBER(worker.shutdown_timeout_ms),
+     .initial = "8s", .least = 0, .most = DAY_MS},
+    {.path = "beanstalkd.server", .type = &type_text, .member = MEMBER(beanstalkd.server),
+     .initial = "127.0.0.1:11300", .accepts = rules_server, .expected = RULES_SERVER},
+    {.path = "beanstalkd.reserve_timeout", .type = &type_seconds, .member = MEMBER(beanstalkd.reserve_timeout_s),
+     .initial = "60s", .least = 1, .most = HOUR_S},
+    {.path = "jobs.path", .type = &type_path, .member = MEMBER(jobs.path),
+     .initial = "jobs", .accepts = rules_path, .expected = RULES_PATH},
+    {.path = "log", .type = &type_sinks, .member = MEMBER(log), .counter = MEMBER(log_count),
+     .initial = "[{to: stdout}]", .least = 1, .most = 16},
+    {.path = "log.level", .type = &type_sink_levels},
+    {.path = "settings", .type = &type_settings, .member = MEMBER(settings), .initial = "{}"},
+};
+// clang-format on
+
+const struct schema schema = {options, SCHEMA_OPTIONS};
+
+bool schema_refuse(struct reading *reading, const struct node *node, const char *subject, const char *expected)
+{
+    problems_add(
+        reading->problems, node->place, "%s must be %s, not %s", subject, expected, kind_found(reading->arena, node));
+    return false;
+}
+
+const struct node *schema_unfold(struct reading *reading, const struct node *node)
+{
+    if (!node->given)
+        return node;
+    return node_parse(reading->arena, reading->problems, node->place, false, node->text, node->size);
+}
+
+void schema_read_option(struct reading *reading, const struct schema *table, const struct option *option,
+    const struct node *node, void *base, const char **origins)
+{
+    if (node->kind == NODE_SCALAR && strlen(node->text) != node->size)
+        problems_add(reading->problems, node->place, "%s holds a NUL character", option->path);
+    else if (option->type->read(reading, option, node, base) && origins)
+        origins[option - table->options] = node->place;
+}
+
+/* What stands behind `prefix` in the path of an option, or NULL when that is elsewhere. */
+static const char *behind(const char *prefix, const char *path)
+{
+    size_t length = strlen(prefix);
+    if (!length)
+        return path;
+    return strncmp(prefix, path, length) == 0 && path[length] == '.' ? path + length + 1 : NULL;
+}
+
+static void refuse_key(struct reading *reading, const struct schema *table, const char *prefix, const struct node *key)
+{
+    const char *names[SCHEMA_OPTIONS];
+    size_t count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        const char *name = behind(prefix, table->options[i].path);
+        if (name)
+            names[count++] = arena_copy(reading->arena, name, strcspn(name, "."));
+    }
+    const char *meant = suggest(key->text, names, count);
+    problems_add(reading->problems, key->place, "unknown key %s%s%s%s%s%s",
+        problems_quote(reading->arena, key->text, key->size), *prefix ? " in " : "", prefix,
+        meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+}
+
+static void read_member(struct reading *reading, const struct schema *table, const char *prefix,
+    const struct node *node, void *base, const char **origins)
+{
+    const struct node *key = node->key;
+    bool section = false;
+    if (key->kind != NODE_SCALAR)
+        return; // refused when it was parsed
+    const char *path = arena_printf(reading->arena, "%s%s%s", prefix, *prefix ? "." : "", key->text);
+    // A dot in a key is a part of its name, not a path; no name has one, and none has a NUL.
+    bool name = strlen(key->text) == key->size && *key->text && !strchr(key->text, '.');
+    for (size_t i = 0; name && i < table->count; i++) {
+        const struct option *option = &table->options[i];
+        if (strcmp(option->path, path) == 0) {
+            if (kind_of(node) != KIND_NULL)
+                schema_read_option(reading, table, option, node, base, origins);
+            return;
+        }
+        section = section || behind(path, option->path);
+    }
+    if (section)
+        schema_read(reading, table, path, node, base, origins);
+    else
+        refuse_key(reading, table, prefix, key);
+}
+
+void schema_read(struct reading *reading, const struct schema *table, const char *prefix, const struct node *mapping,
+    void *base, const char **origins)
+{
+    enum kind kind = kind_of(mapping);
+    if (kind != KIND_MAPPING && kind != KIND_NULL)
+        schema_refuse(reading, mapping, *prefix ? prefix : "the configuration", "a mapping of keys to values");
+    for (const struct node *child = kind == KIND_MAPPING ? mapping->first : NULL; child; child = child->next)
+        read_member(reading, table, prefix, child, base, origins);
+}

@@ -1,0 +1,16 @@
+#ifndef LUNASTALK_CONFIG_UNITS_H
+#define LUNASTALK_CONFIG_UNITS_H
+/* Whole numbers and durations as text. No signs, fractions, spaces or other bases: `113x` is not 113. */
+#include "base/buffer.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* All of `text` as a decimal number of at most 11 digits. */
+bool units_number(const char *text, uint64_t *number);
+/* "250ms", "25s", "5m", "2h", "7d", or a number of seconds, in milliseconds. */
+bool units_duration(const char *text, uint64_t *ms);
+/* Appends the duration in the largest unit that expresses it exactly. */
+void units_print(struct buffer *out, uint64_t ms);
+
+#endif

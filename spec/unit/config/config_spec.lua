@@ -1,0 +1,580 @@
+local buffers = require "spec.support.buffer"
+local cdef = require "spec.support.cdef"
+local ffi = require "ffi"
+local json = require "cjson"
+local lib = require "spec.support.ffi"
+local temp = require "spec.support.temp"
+
+cdef [[
+  struct config_sink { int to; int level; };
+  struct config {
+    const char *file;
+    const char *directory;
+    struct {
+      const char *name;
+      const char *const *tubes;
+      size_t tube_count;
+      unsigned executors;
+      unsigned shutdown_timeout_ms;
+    } worker;
+    struct { const char *server; unsigned reserve_timeout_s; } beanstalkd;
+    struct { const char *path; } jobs;
+    const struct config_sink *log;
+    size_t log_count;
+    const char *settings;
+  };
+  struct config_flag { const char *key; const char *value; const char *flag; };
+  struct config *config_load(const char *file, char *const *environment, const struct config_flag *flags,
+    size_t flag_count, struct buffer *errors);
+  struct config *config_parse(const char *file, const char *bytes, size_t size, char *const *environment,
+    const struct config_flag *flags, size_t flag_count, struct buffer *errors);
+  void config_free(struct config *config);
+  void config_print(const struct config *config, void *out);
+  int mkfifo(const char *path, unsigned mode);
+  char *getcwd(char *buffer, size_t size);
+  const char *level_name(unsigned level);
+]]
+
+local function text(pointer)
+  return pointer ~= nil and ffi.string(pointer) or nil
+end
+
+-- Everything of a struct config as a Lua table.
+local function unpacked(config)
+  local tubes, log = {}, {}
+  for i = 0, tonumber(config.worker.tube_count) - 1 do
+    table.insert(tubes, text(config.worker.tubes[i]))
+  end
+  for i = 0, tonumber(config.log_count) - 1 do
+    local sink = config.log[i]
+    table.insert(log, (sink.to == 0 and "stdout " or "stderr ") .. text(lib.level_name(sink.level)))
+  end
+  return {
+    name = text(config.worker.name),
+    tubes = tubes,
+    executors = config.worker.executors,
+    shutdown_timeout = config.worker.shutdown_timeout_ms,
+    server = text(config.beanstalkd.server),
+    reserve_timeout = config.beanstalkd.reserve_timeout_s,
+    path = text(config.jobs.path),
+    log = log,
+    settings = text(config.settings),
+  }
+end
+
+local function c_environment(variables)
+  local list, strings = ffi.new("char *[?]", #variables + 1), {}
+  for i, variable in ipairs(variables) do
+    strings[i] = ffi.new("char[?]", #variable + 1, variable)
+    list[i - 1] = strings[i]
+  end
+  return list, strings
+end
+
+-- { "--executors worker.executors=3" }: the flag, the key and the value of each.
+local function c_flags(flags)
+  local list, parts = ffi.new("struct config_flag[?]", #flags + 1), {}
+  for i, flag in ipairs(flags) do
+    local name, key, value = flag:match "^(%S+) ([^=]+)=(.*)$"
+    parts[i] = { name, key, value }
+    list[i - 1].flag, list[i - 1].key, list[i - 1].value = name, key, value
+  end
+  return list, parts
+end
+
+local function result(config, errors)
+  if config ~= nil then
+    assert.equal("", buffers.bytes(errors))
+    return ffi.gc(config, lib.config_free)
+  end
+  return nil, buffers.bytes(errors)
+end
+
+-- A config, or nil and the errors. options: environment and flags.
+local function parse(yaml, options)
+  options = options or {}
+  local errors = buffers.new()
+  local environment, strings = c_environment(options.environment or {})
+  local flags, parts = c_flags(options.flags or {})
+  local bytes = buffers.new(yaml) -- exactly as long: a sanitizer sees a byte read behind it
+  local config, problems = result(lib.config_parse("/srv/mail/config.yml", bytes.memory, #yaml, environment, flags,
+    #(options.flags or {}), errors), errors)
+  assert(strings and parts) -- kept until here
+  return config, problems and problems:gsub("/srv/mail/", "")
+end
+
+local function load(file, environment)
+  local errors = buffers.new()
+  local list, strings = c_environment(environment or {})
+  local config, problems = result(lib.config_load(file, list, nil, 0, errors), errors)
+  assert(strings)
+  return config, problems
+end
+
+local function write(bytes, name)
+  local path = temp.dir() .. "/" .. (name or "config.yml")
+  local file = assert(io.open(path, "wb"))
+  assert(file:write(bytes))
+  assert(file:close())
+  return path
+end
+
+local function printed(config)
+  local path = temp.dir() .. "/printed.yml"
+  local file = assert(io.open(path, "w"))
+  lib.config_print(config, file)
+  file:close()
+  return assert(io.open(path)):read "*a", path
+end
+
+local defaults = {
+  tubes = { "default" },
+  executors = 1,
+  shutdown_timeout = 8000,
+  server = "127.0.0.1:11300",
+  reserve_timeout = 60,
+  path = "/srv/mail/jobs",
+  log = { "stdout info" },
+  settings = "{}",
+}
+
+-- The defaults but for what is named.
+local function changed(values)
+  local all = {}
+  for _, part in ipairs { defaults, values } do
+    for key, value in pairs(part) do
+      all[key] = value
+    end
+  end
+  return all
+end
+
+describe("a configuration", function()
+  describe("has every default", function()
+    for name, yaml in pairs {
+      ["nothing"] = "",
+      ["comments"] = "# nothing\n\n  # here\n",
+      ["an empty mapping"] = "{}",
+      ["an empty document"] = "---\n...\n",
+      ["null"] = "~\n",
+      ["empty sections"] = "worker:\nbeanstalkd: {}\njobs: null\n",
+      ["null for every key"] = [[
+worker: {name: null, tubes: ~, executors: null, shutdown_timeout: Null}
+beanstalkd: {server: , reserve_timeout: NULL}
+jobs: {path: }
+log:
+settings: null
+]],
+      ["a byte order mark"] = "\239\187\191{}",
+    } do
+      it("in a file of " .. name, function()
+        assert.same(defaults, unpacked(assert(parse(yaml))))
+      end)
+    end
+
+    it("in the shipped config.yml, which names every key", function()
+      local config = assert(load "config.yml")
+      assert.same(changed { path = text(config.directory) .. "/jobs" }, unpacked(config))
+      for line in printed(config):gmatch "[^\n]+" do
+        if line:find " # " and not line:find "name: null" then
+          assert.matches("# config%.yml:%d+:%d+$", line)
+        end
+      end
+    end)
+  end)
+
+  it("takes every key", function()
+    assert.same({
+      name = "mail",
+      tubes = { "email.priority", "2024", "a-+/;.$_()" },
+      executors = 64,
+      shutdown_timeout = 250,
+      server = "[::1]:65535",
+      reserve_timeout = 300,
+      path = "/srv/handlers",
+      log = { "stderr debug", "stdout info" },
+      settings = '{"smtp": {"port": 25}}',
+    }, unpacked(assert(parse [[
+worker: {name: mail, tubes: [email.priority, "2024", 'a-+/;.$_()'], executors: 64, shutdown_timeout: 250ms}
+beanstalkd: {server: "[::1]:65535", reserve_timeout: 5m}
+jobs: {path: /srv/handlers}
+log: [{to: stderr, level: debug}, {to: stdout}]
+settings: {smtp: {port: 25}}
+]])))
+  end)
+
+  describe("reads a duration", function()
+    for given, ms in pairs {
+      ["0"] = 0,
+      ["25"] = 25000,
+      ["'25'"] = 25000,
+      ["250ms"] = 250,
+      ["25s"] = 25000,
+      ["5m"] = 300000,
+      ["2h"] = 7200000,
+      ["1d"] = 86400000,
+    } do
+      it(given, function()
+        assert.equal(ms, assert(parse("worker: {shutdown_timeout: " .. given .. "}")).worker.shutdown_timeout_ms)
+      end)
+    end
+    for _, given in ipairs {
+      "113x", "1.5s", "-1", "+1s", "s", "1 s", "1S", "2d", "86401", "99999999999999999999d", "0x10", "true",
+    } do
+      it("but not " .. given, function()
+        local _, problems = parse("worker: {shutdown_timeout: " .. given .. "}")
+        assert.matches("^config.yml:1:28: worker.shutdown_timeout must be a duration from 0ms to 1d, such as", problems)
+      end)
+    end
+  end)
+
+  describe("knows the servers", function()
+    for _, server in ipairs {
+      "127.0.0.1:1", "queue.example.com:11300", "a_b-c:65535", "[::1]:11300", "[2001:db8::1.2.3.4]:1",
+      "unix:/run/b.sock",
+    } do
+      it(server, function()
+        local config = assert(parse("beanstalkd: {server: '" .. server .. "'}"))
+        assert.equal(server, text(config.beanstalkd.server))
+      end)
+    end
+    for _, server in ipairs {
+      "", "localhost", "localhost:", ":11300", "a:0", "a:65536", "a:1x", "a b:1", "::1:11300", "[::1]", "[::1]:",
+      "[x]:1",
+      "[127.0.0.1]:1", "unix:", "unix:b.sock", "unix:/" .. ("x"):rep(200), "tcp://a:1", ("x"):rep(254) .. ":1",
+    } do
+      it("but not '" .. server:sub(1, 20) .. "'", function()
+        local _, problems = parse("beanstalkd: {server: '" .. server .. "'}")
+        assert.matches("^config.yml:1:22: beanstalkd.server must be host:port, %[IPv6 address%]:port or unix:/path",
+          problems)
+      end)
+    end
+  end)
+
+  describe("turns settings into JSON:", function()
+    for given, expected in pairs {
+      ["{}"] = "{}",
+      ["{a: [1, {b: []}], '': {}}"] = '{"a": [1, {"b": []}], "": {}}',
+      ["{a: ~, b: , c: null, d: 'null'}"] = '{"a": null, "b": null, "c": null, "d": "null"}',
+      ["{a: true, b: FALSE, c: yes, d: 'true'}"] = '{"a": true, "b": false, "c": "yes", "d": "true"}',
+      ["{a: 12345678901234567890123, b: -0, c: +7, d: 007, e: '7'}"] =
+        '{"a": 12345678901234567890123, "b": -0, "c": 7, "d": 7, "e": "7"}',
+      ["{a: 0x1F, b: 0o17, c: 0b1, d: 1_000, e: 1.2.3}"] =
+        '{"a": 31, "b": 15, "c": "0b1", "d": "1_000", "e": "1.2.3"}',
+      ["{a: .5, b: 1., c: -01.50e+3, d: 1.e5, e: 6E2}"] =
+        '{"a": 0.5, "b": 1.0, "c": -1.50e+3, "d": 1.0e5, "e": 6E2}',
+      ['{a: "\\0\\n\\"\\\\\\u00e9", 1: one}'] = '{"a": "\\u0000\\u000a\\"\\\\é", "1": "one"}',
+    } do
+      it(given, function()
+        local settings = text(assert(parse("settings: " .. given)).settings)
+        assert.equal(expected, settings)
+        assert.equal("table", type(json.decode(settings)))
+      end)
+    end
+
+    it("a block text", function()
+      assert.equal('{"a": "x\\u000ay\\u000a"}', text(assert(parse "settings:\n  a: |\n    x\n    y\n").settings))
+    end)
+  end)
+end)
+
+describe("a mistake in config.yml", function()
+  local tube = "worker.tubes must be names of 1 to 200 characters of A-Z a-z 0-9 - + / ; . $ _ ( ), "
+    .. "with no - in front, not "
+  local reserve_timeout = "1:31: beanstalkd.reserve_timeout must be a duration from 1s to 1h of whole seconds, "
+    .. "such as 25s or 5m, not "
+  for _, case in ipairs {
+    -- keys
+    { "workr: {}", "1:1: unknown key 'workr'; did you mean 'worker'?" },
+    { "worker:\n  name: a\n  tubs: [x]", "3:3: unknown key 'tubs' in worker; did you mean 'tubes'?" },
+    { "worker: {zzzzzzzz: 1}", "1:10: unknown key 'zzzzzzzz' in worker" },
+    { "worker.executors: 2", "1:1: unknown key 'worker.executors'" },
+    { "redis: null", "1:1: unknown key 'redis'" },
+    { "worker: {user: www-data}", "1:10: unknown key 'user' in worker" },
+    { '"worker\\0": {}', "1:1: unknown key 'worker\\u0000'; did you mean 'worker'?" },
+    { '"a\\nb\\e[1m": 1', "1:1: unknown key 'a\\u000ab\\u001b[1m'" },
+    { "? [a]\n: 1", "1:3: a list or a mapping cannot be a key" },
+    { "log:\n- {to: stdout, lvl: info}", "2:16: unknown key 'lvl' in log; did you mean 'level'?" },
+    -- types
+    { "[]", "1:1: the configuration must be a mapping of keys to values, not an empty list" },
+    { "42", "1:1: the configuration must be a mapping of keys to values, not the number 42" },
+    { "worker: 5", "1:9: worker must be a mapping of keys to values, not the number 5" },
+    { "worker: {name: 5}", "1:16: worker.name must be text, not the number 5; put it in quotes" },
+    { "worker: {name: true}", "1:16: worker.name must be text, not true; put it in quotes" },
+    { "worker: {name: [a]}", "1:16: worker.name must be 1 to 64 characters of A-Z a-z 0-9 . _ -, not a list of 1" },
+    { "worker: {name: 'a b'}", "1:16: worker.name must be 1 to 64 characters of A-Z a-z 0-9 . _ -, not 'a b'" },
+    { 'worker: {name: "a\\0"}', "1:16: worker.name holds a NUL character" },
+    { 'worker: {tubes: ["a\\0"]}', "1:18: " .. tube .. "'a\\u0000'" },
+    { 'log: [{to: "stdout\\0"}]', "1:12: log.to holds a NUL character" },
+    { "worker: {executors: 0}", "1:21: worker.executors must be a whole number from 1 to 64, not the number 0" },
+    { "worker: {executors: 65}", "1:21: worker.executors must be a whole number from 1 to 64, not the number 65" },
+    { "worker: {executors: 113x}", "1:21: worker.executors must be a whole number from 1 to 64, not '113x'" },
+    { "worker: {executors: '2'}", "1:21: worker.executors must be a whole number from 1 to 64, not '2'" },
+    { "worker: {executors: 2.0}", "1:21: worker.executors must be a whole number from 1 to 64, not the number 2.0" },
+    { "worker: {tubes: a}", "1:17: worker.tubes must be a list of 1 to 1000 names, not 'a'" },
+    { "worker: {tubes: []}", "1:17: worker.tubes must be a list of 1 to 1000 names, not an empty list" },
+    { "worker: {tubes: [" .. ("a,"):rep(1001) .. "]}",
+      "1:17: worker.tubes must be a list of 1 to 1000 names, not a list of 1001" },
+    { "worker: {tubes: [a, b c]}", "1:21: " .. tube .. "'b c'" },
+    { "worker: {tubes: ['']}", "1:18: " .. tube .. "''" },
+    { "worker: {tubes: [~]}", "1:18: " .. tube .. "null" },
+    { "worker: {tubes: ['-a']}", "1:18: " .. tube .. "'-a'" },
+    { "worker: {tubes: [é]}", "1:18: " .. tube .. "'é'" },
+    { "worker: {tubes: [" .. ("x"):rep(201) .. "]}", "1:18: " .. tube .. "'" .. ("x"):rep(60) .. "…'" },
+    { "worker: {tubes: [7]}", "1:18: worker.tubes must be text, not the number 7; put it in quotes" },
+    { "worker: {tubes: [a, b, a]}", "1:24: worker.tubes names 'a' twice" },
+    { "beanstalkd: {reserve_timeout: 1500ms}", reserve_timeout .. "'1500ms'" },
+    { "beanstalkd: {reserve_timeout: 0}", reserve_timeout .. "the number 0" },
+    { "jobs: {path: ''}", "1:14: jobs.path must be a path, not ''" },
+    { "log: []", "1:6: log must be a list of 1 to 16 sinks such as {to: stdout, level: info}, not an empty list" },
+    { "log: stdout", "1:6: log must be a list of 1 to 16 sinks such as {to: stdout, level: info}, not 'stdout'" },
+    { "log: [stdout]", "1:7: a sink of log must be a mapping such as {to: stdout, level: info}, not 'stdout'" },
+    { "log: [{level: info}]", "1:7: a sink of log needs 'to': stdout or stderr" },
+    { "log: [{to: file}]", "1:12: log.to must be stdout or stderr, not 'file'" },
+    { "log: [{to: stdout, level: inf}]",
+      "1:27: log.level must be one of debug, info, notice, warning, error, critical, alert or emergency, not 'inf'" },
+    { "settings: []", "1:11: settings must be a mapping of keys to values, not an empty list" },
+    { "settings: {a: .inf}", "1:15: settings cannot hold the number .inf; put it in quotes" },
+    { "settings: {a: -.NaN1, b: .nan}", "1:26: settings cannot hold the number .nan; put it in quotes" },
+    { "settings: {a: 1e999}", "1:15: settings cannot hold the number 1e999; put it in quotes" },
+    { "settings: {a: 0xfffffffffffffffff}",
+      "1:15: settings cannot hold the number 0xfffffffffffffffff; put it in quotes" },
+    -- YAML
+    { "worker: {executors: &n 2}", "1:21: anchors and aliases are not accepted; write the value out" },
+    { "worker: {executors: !!int 2}", "1:21: tags are not accepted; put text in quotes instead" },
+    { "settings: {a: {<<: {b: 1}}}", "1:16: merge keys are not accepted; write the keys out" },
+    { "worker: {name: a}\njobs: {}\nworker: {name: b}", "3:1: the key 'worker' is already at config.yml:1:1" },
+    { "settings: {a: {x: 1, y: 2, 'x': 3}}", "1:28: the key 'x' is already at config.yml:1:16" },
+    { "jobs: {}\n---\njobs: {}", "2:1: a second document; one is accepted" },
+    { "worker:\n\tname: a",
+      "2:1: not valid YAML: found character that cannot start any token while scanning for the next token" },
+    { "worker: {name: a\n", "2:1: not valid YAML: did not find expected ',' or '}' while parsing a flow mapping" },
+    { "jobs: {}\n# é\n\0", "3:1: not valid YAML: control characters are not allowed" },
+    { "jobs: {}\nworker:\n  name: é\255", "3:10: not valid YAML: invalid leading UTF-8 octet" },
+    { "\255\254{\0}\0", "1:1: not valid YAML: invalid leading UTF-8 octet" },
+    { "settings: " .. ("["):rep(16), "1:26: nested deeper than 16 levels" },
+    { ("["):rep(100000), "1:17: nested deeper than 16 levels" },
+    { "settings: " .. ("{a: "):rep(16) .. "1" .. ("}"):rep(16), "1:71: nested deeper than 16 levels" },
+  } do
+    it("is named: " .. case[1]:sub(1, 50):gsub("%c", " "), function()
+      local config, problems = parse(case[1])
+      assert.is_nil(config)
+      assert.equal("config.yml:" .. case[2] .. "\n", problems)
+    end)
+  end
+
+  it("is named with all the others", function()
+    local _, problems = parse([[
+worker:
+  tubs: [a]
+  executors: many
+  shutdown_timeout: 1x
+beanstalkd:
+  server: localhost
+settings: {a: 1, a: 2}
+]], { environment = { "LUNASTALK_WORKER_EXECUTORS=none" }, flags = { "--name worker.name=a b" } })
+    local places = {}
+    for line in problems:gmatch "[^\n]+" do
+      table.insert(places, line:match "^(.-): ")
+    end
+    assert.same({
+      "config.yml:7:18", "config.yml:2:3", "config.yml:3:14", "config.yml:4:21", "config.yml:6:11",
+      "LUNASTALK_WORKER_EXECUTORS", "--name",
+    }, places)
+  end)
+
+  it("is one of at most fifty that are shown", function()
+    local lines = {}
+    for i = 1, 80 do
+      lines[i] = "x" .. i .. ": 1\n"
+    end
+    local _, problems = parse(table.concat(lines))
+    assert.equal(51, select(2, problems:gsub("\n", "")))
+    assert.matches("\nand 30 more\n$", problems)
+  end)
+end)
+
+describe("environment and flags", function()
+  it("override the file, in this order", function()
+    local yaml = "worker: {name: file, executors: 2, tubes: [file]}\nlog: [{to: stderr}, {to: stdout}]"
+    local options = {
+      environment = {
+        "PATH=/bin", "LUNASTALK_WORKER_NAME=5", "LUNASTALK_WORKER_EXECUTORS=3", "LUNASTALK_WORKER_TUBES=a , b,c",
+        "LUNASTALK_BEANSTALKD_SERVER=[::1]:11300", "LUNASTALK_BEANSTALKD_RESERVE_TIMEOUT=5s",
+        "LUNASTALK_WORKER_SHUTDOWN_TIMEOUT=25s", "LUNASTALK_JOBS_PATH=../jobs",
+        "LUNASTALK_SETTINGS={a: [1]}", "LUNASTALK_LOG_LEVEL=error", "LUNASTALK_CONFIG=elsewhere.yml",
+      },
+    }
+    local by_environment = {
+      name = "5",
+      tubes = { "a", "b", "c" },
+      executors = 3,
+      shutdown_timeout = 25000,
+      server = "[::1]:11300",
+      reserve_timeout = 5,
+      path = "/srv/mail/../jobs",
+      log = { "stderr error", "stdout error" },
+      settings = '{"a": [1]}',
+    }
+    assert.same(by_environment, unpacked(assert(parse(yaml, options))))
+    options.flags = {
+      "--executors worker.executors=4", "--executors worker.executors=5", "--tube worker.tubes=x",
+      "--tube worker.tubes=y", "--log-level log.level=debug",
+    }
+    by_environment.executors, by_environment.tubes = 5, { "x", "y" }
+    by_environment.log = { "stderr debug", "stdout debug" }
+    assert.same(by_environment, unpacked(assert(parse(yaml, options))))
+  end)
+
+  it("give lists and mappings as YAML", function()
+    local config = unpacked(assert(parse("", {
+      environment = { "LUNASTALK_WORKER_TUBES=['a', \"b\"]", "LUNASTALK_LOG=[{to: stderr, level: alert}]" },
+    })))
+    assert.same({ { "a", "b" }, { "stderr alert" } }, { config.tubes, config.log })
+  end)
+
+  it("leave alone what an empty variable names", function()
+    assert.equal(2, assert(parse("worker: {executors: 2}", { environment = { "LUNASTALK_WORKER_EXECUTORS=" } })).worker
+      .executors)
+  end)
+
+  for variable, expected in pairs {
+    ["LUNASTALK_WORKER_TUBS=a"] = "LUNASTALK_WORKER_TUBS: unknown variable; did you mean 'LUNASTALK_WORKER_TUBES'?",
+    ["LUNASTALK_=a"] = "LUNASTALK_: unknown variable; no option has this name",
+    ["LUNASTALK_SOMETHING_ELSE"] = "LUNASTALK_SOMETHING_ELSE: unknown variable; no option has this name",
+    ["LUNASTALK_WORKER_EXECUTORS=0"] =
+      "LUNASTALK_WORKER_EXECUTORS: worker.executors must be a whole number from 1 to 64, not '0'",
+    ["LUNASTALK_WORKER_TUBES=a,a"] = "LUNASTALK_WORKER_TUBES: worker.tubes names 'a' twice",
+    ["LUNASTALK_WORKER_TUBES=[a"] =
+      "LUNASTALK_WORKER_TUBES: not valid YAML: did not find expected ',' or ']' while parsing a flow sequence",
+    ["LUNASTALK_LOG=stdout"] = "LUNASTALK_LOG: log must be a list of 1 to 16 sinks such as {to: stdout, level: info}, "
+      .. "not 'stdout'",
+    ["LUNASTALK_SETTINGS=5"] = "LUNASTALK_SETTINGS: settings must be a mapping of keys to values, not the number 5",
+    ["LUNASTALK_SETTINGS={a: {lvl: &x 1}}"] =
+      "LUNASTALK_SETTINGS: anchors and aliases are not accepted; write the value out",
+  } do
+    it("are checked: " .. variable, function()
+      local _, problems = parse("", { environment = { variable } })
+      assert.equal(expected .. "\n", problems)
+    end)
+  end
+
+  it("are checked: an empty flag", function()
+    local _, problems = parse("", { flags = { "--executors worker.executors=", "--tube worker.tubes=" } })
+    assert.matches("^%-%-tube: worker.tubes must be names .- not ''\n"
+      .. "%-%-executors: worker.executors must be a whole number from 1 to 64, not ''\n$", problems)
+  end)
+end)
+
+describe("a file", function()
+  it("is found by name, its directory being that of all paths", function()
+    local path = write "jobs: {path: handlers}"
+    local config = assert(load(path))
+    assert.equal(path, text(config.file))
+    assert.equal(path:match "^(.*)/", text(config.directory))
+    assert.equal(path:match "^(.*)/" .. "/handlers", text(config.jobs.path))
+  end)
+
+  it("is found by LUNASTALK_CONFIG, unless one is named", function()
+    local named, other = write "worker: {executors: 2}", write "worker: {executors: 3}"
+    assert.equal(3, assert(load(nil, { "LUNASTALK_CONFIG=" .. other })).worker.executors)
+    assert.equal(2, assert(load(named, { "LUNASTALK_CONFIG=" .. other })).worker.executors)
+  end)
+
+  it("need not be there when none is named", function()
+    local config = assert(parse(""))
+    assert.equal("/srv/mail", text(config.directory))
+    local errors = buffers.new()
+    config = result(lib.config_parse(nil, "", 0, c_environment {}, nil, 0, errors), errors)
+    assert.is_nil(text(config.file))
+    assert.equal(text(lib.getcwd(ffi.new "char[4096]", 4096)), text(config.directory))
+  end)
+
+  it("may have 256 KB and no byte more", function()
+    assert(load(write(("#"):rep(256 * 1024))))
+    local path = write(("#"):rep(256 * 1024 + 1))
+    local _, problems = load(path)
+    assert.equal(path .. ": cannot be read: Larger than 256 KB\n", problems)
+  end)
+
+  it("must be a regular one that is there", function()
+    local directory = temp.dir()
+    local fifo = directory .. "/fifo.yml"
+    assert.equal(0, lib.mkfifo(fifo, 384))
+    for path, fault in pairs {
+      [directory] = "Is a directory",
+      [fifo] = "Not a regular file",
+      ["/dev/null"] = "Not a regular file",
+      [directory .. "/none.yml"] = "No such file or directory",
+      [directory .. "/fifo.yml/x"] = "Not a directory",
+    } do
+      local config, problems = load(path)
+      assert.is_nil(config)
+      assert.equal(path .. ": cannot be read: " .. fault .. "\n", problems)
+    end
+  end)
+
+  it("has its name escaped in messages", function()
+    local path = write("x: 1", "a\nb.yml")
+    local _, problems = load(path)
+    assert.matches("a\\u000ab.yml:1:1: unknown key 'x'", problems, 1, true)
+  end)
+
+  it("of any bytes never crashes the reader", function()
+    local seed = 7
+    local pieces = {
+      "worker", "tubes", "settings", "log", ": ", "\n", " ", "- ", "[", "]", "{", "}", ",", "'", '"', "\\", "&a", "*a",
+      "!t ", "|", ">", "#", "?", "---", "%", "\t", "\0", "\255", "é", "<<", "0x", "1e5", "\r", "@",
+    }
+    local function random(limit)
+      seed = (seed * 16807) % 2147483647
+      return seed % limit + 1
+    end
+    for _ = 1, 3000 do
+      local parts = {}
+      for i = 1, random(40) do
+        parts[i] = pieces[random(#pieces)]
+      end
+      local config, problems = parse(table.concat(parts))
+      assert(config or problems:find "^config.yml:")
+    end
+  end)
+end)
+
+describe("printing", function()
+  it("names the origin of every value", function()
+    local output = printed(assert(parse("worker:\n  name: mail\nlog: [{to: stderr}]", {
+      environment = { "LUNASTALK_WORKER_EXECUTORS=2", "LUNASTALK_LOG_LEVEL=debug" },
+      flags = { "--tube worker.tubes=a", "--tube worker.tubes=b$" },
+    })))
+    assert.equal([[
+worker:
+  name: mail # /srv/mail/config.yml:2:9
+  tubes: [a, "b$"] # --tube
+  executors: 2 # LUNASTALK_WORKER_EXECUTORS
+  shutdown_timeout: 8s # default
+beanstalkd:
+  server: 127.0.0.1:11300 # default
+  reserve_timeout: 1m # default
+jobs:
+  path: /srv/mail/jobs # default
+log: [{to: stderr, level: debug}] # /srv/mail/config.yml:3:6; level: LUNASTALK_LOG_LEVEL
+settings: {} # default
+]], (output:gsub(" +#", " #")))
+  end)
+
+  it("is a configuration of the same values", function()
+    for _, yaml in ipairs {
+      "",
+      "worker: {name: 'null', tubes: ['1', 'true', '1e5', '0x1', a, ./b, /c, 'a;b', '.5', '(x)'], shutdown_timeout: 0}",
+      "worker: {name: '-', shutdown_timeout: 1500ms}\njobs: {path: \"a: b # c'd\\\"e\\n\"}",
+      "beanstalkd: {server: '[::1]:1', reserve_timeout: 1h}\nlog: [{to: stderr, level: emergency}, {to: stdout}]",
+      [[settings: {a: "\0\a\x7f\x80\x85\xa0é\u2028\u2029\ufeff\ufffe\uffff\U0001f600", "k: # x": "y"}]],
+      "settings: {b: [1, [2.5, {}], null]}",
+    } do
+      local config = assert(parse(yaml))
+      local _, path = printed(config)
+      assert.same(unpacked(config), unpacked(assert(load(path))))
+    end
+  end)
+end)
