@@ -7,7 +7,8 @@
  *
  *     LOG(LEVEL_WARNING, "cannot reach {server}: {error}", F_TEXT("server", name), F_TEXT("error", why));
  *
- * Fields that no placeholder names stand behind the message as key=value. The log is the one file-static of the runtime.
+ * Fields that no placeholder names stand behind the message as key=value. The log is the one file-static of the
+ * runtime.
  */
 #include "base/level.h"
 
@@ -45,7 +46,8 @@ static inline bool log_takes(enum level level)
 void log_write(enum level level, const char *channel, const char *message, size_t size, const struct log_field *fields);
 
 #define LOG(level, message, ...)                                                                                       \
-    log_write((level), "worker", (message), sizeof(message) - 1, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+    log_write(                                                                                                         \
+        (level), "worker", (message), sizeof(message) - 1, (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 
 /* Writes what the sinks hold, as far as that needs no waiting. True when something is left: call again in 100 ms. */
 bool log_flush(void);

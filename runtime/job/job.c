@@ -1,0 +1,58 @@
+#include "job/job.h"
+
+#include "base/memory.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAY(state) (1u << (state))
+
+static const unsigned moves[JOB_STATES] = {
+    [JOB_HELD] = MAY(JOB_SENT) | MAY(JOB_SETTLING) | MAY(JOB_RETURNING) | MAY(JOB_LOST),
+    [JOB_SENT] = MAY(JOB_HELD) | MAY(JOB_RUNNING) | MAY(JOB_SETTLING) | MAY(JOB_LOST),
+    [JOB_RUNNING] = MAY(JOB_SETTLING) | MAY(JOB_LOST),
+    [JOB_SETTLING] = MAY(JOB_LOST),
+    [JOB_RETURNING] = MAY(JOB_SETTLING) | MAY(JOB_LOST),
+    [JOB_LOST] = 0,
+};
+
+struct job *job_new(const char *server, uint64_t id, const char *body, size_t size)
+{
+    struct job *job = mem_resize(NULL, sizeof *job + size + 1);
+    *job = (struct job){.state = JOB_HELD, .server = server, .id = id, .size = size};
+    list_init(&job->in_consumer);
+    list_init(&job->place);
+    memcpy(job->body, body, size);
+    job->body[size] = '\0';
+    return job;
+}
+
+void job_free(struct job *job)
+{
+    list_remove(&job->in_consumer);
+    list_remove(&job->place);
+    if (job->outcome) {
+        free(job->outcome->reason);
+        free(job->outcome->traceback);
+    }
+    free(job->outcome);
+    free(job->stats);
+    free(job);
+}
+
+void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s, const char *reason,
+    size_t reason_size, const char *traceback, size_t traceback_size)
+{
+    if (job->outcome)
+        return;
+    job->outcome = mem_new(sizeof *job->outcome);
+    *job->outcome =
+        (struct job_outcome){kind, delay_s, mem_copy(reason, reason_size), mem_copy(traceback, traceback_size)};
+}
+
+void job_move(struct job *job, enum job_state state)
+{
+    assert(moves[job->state] & MAY(state));
+    job->state = state;
+}

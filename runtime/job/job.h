@@ -1,0 +1,72 @@
+#ifndef LUNASTALK_JOB_JOB_H
+#define LUNASTALK_JOB_JOB_H
+/*
+ * A reserved job, from RESERVED to the broker's answer to its verb.
+ *
+ *   HELD ──▶ SENT ──▶ RUNNING ──▶ SETTLING ──▶ (freed)
+ *    │ ▲      │ └────────────────────▲ ▲        SENT → SETTLING: it ran faster than anybody looked
+ *    │ └──────┘ recalled, executor died │
+ *    ├──────────────────────────────────┘       HELD → SETTLING: no envelope, unknown name
+ *    └──▶ RETURNING ──▶ (freed) or SETTLING     handed back unrun: by closing, or one by one
+ *   any ──▶ LOST ──▶ (freed)                    its connection died; what runs may still end
+ *
+ * queue/ makes it and hands it to worker/, which frees it when the queue has said that it is settled, returned or lost.
+ */
+#include "base/list.h"
+#include "job/envelope.h"
+#include "job/policy.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum job_state { JOB_HELD, JOB_SENT, JOB_RUNNING, JOB_SETTLING, JOB_RETURNING, JOB_LOST, JOB_STATES };
+
+/* What `stats-job` said; asked once per job and only when something needs it. */
+struct job_stats {
+    char tube[201];
+    uint32_t priority;
+    uint64_t age_s, buries;
+};
+
+/* Why a job is not deleted as done. */
+struct job_outcome {
+    enum policy_outcome kind;
+    uint32_t delay_s;         // RELEASED
+    char *reason, *traceback; // never NULL; "" when there is none
+};
+
+struct job {
+    enum job_state state;
+    const char *server; // with `id` the job's identity; the queue's, as configured
+    uint64_t id;
+    struct envelope envelope;
+    const char *tube;        // NULL while not known; the only tube that is watched, or of `stats`
+    struct job_stats *stats; // NULL while not asked
+
+    /* queue/: the reservation. `consumer` is NULL once it is lost: no verb can be sent any more. */
+    struct consumer *consumer;
+    struct list in_consumer;
+    uint64_t reserved_ns; // clock_ns()
+
+    /* worker/ and executor/ */
+    struct list place; // in the list of held jobs, or of an executor's sent ones
+    uint64_t held_ns;  // since when it is HELD
+    uint64_t sequence; // on the board, while SENT or RUNNING
+    unsigned slot;
+    uint64_t runtime_ns;         // of the handler; good from SETTLING on
+    struct job_outcome *outcome; // NULL: a success so far
+
+    size_t size;
+    char body[]; // `size` bytes and a NUL
+};
+
+/* HELD, with a copy of the body; nothing else set. */
+struct job *job_new(const char *server, uint64_t id, const char *body, size_t size);
+void job_free(struct job *job);
+/* Sets the outcome, once: a later one of the same job is dropped. The texts are copied. */
+void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s, const char *reason,
+    size_t reason_size, const char *traceback, size_t traceback_size);
+/* Moves to `state`; a move that the diagram does not have is a bug of ours and aborts. */
+void job_move(struct job *job, enum job_state state);
+
+#endif

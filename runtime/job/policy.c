@@ -1,0 +1,25 @@
+#include "job/policy.h"
+
+static uint32_t at_least_one(uint32_t delay_s)
+{
+    return delay_s ? delay_s : 1;
+}
+
+struct policy_decision policy_decide(const struct policy_input *input)
+{
+    switch (input->outcome) {
+    case POLICY_SUCCEEDED: return (struct policy_decision){POLICY_DELETE, 0, false};
+    case POLICY_RELEASED:
+    case POLICY_UNAVAILABLE: return (struct policy_decision){POLICY_RELEASE, at_least_one(input->delay_s), false};
+    case POLICY_NO_ENVELOPE: return (struct policy_decision){POLICY_BURY, 0, true};
+    case POLICY_FAILED:
+    case POLICY_BURIED:
+    case POLICY_UNKNOWN_NAME: break;
+    }
+    return (struct policy_decision){input->bury ? POLICY_BURY : POLICY_DELETE, 0, true};
+}
+
+unsigned policy_attempt(uint64_t buries, unsigned retries)
+{
+    return (unsigned)(buries % (retries + 1)) + 1;
+}
