@@ -1,6 +1,7 @@
 #include "queue/beanstalkd_connection.h"
 
 #include "base/memory.h"
+#include "base/outbox.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -39,8 +40,8 @@ struct connection {
     uv_connect_t connect;
     struct addrinfo *addresses, *address; // all, and the one that is tried
     char why[160];                        // of the last address that failed
-    struct buffer in, out, leaving;       // leaving: what uv_write() holds
-    uv_write_t write;
+    struct buffer in;
+    struct outbox outbox;
     struct request *requests; // a ring
     size_t first, pending, capacity;
 };
@@ -86,8 +87,7 @@ static void release(struct connection *connection)
     if (--connection->handles)
         return;
     buffer_free(&connection->in);
-    buffer_free(&connection->out);
-    buffer_free(&connection->leaving);
+    outbox_free(&connection->outbox);
     uv_freeaddrinfo(connection->addresses);
     free(connection->requests);
     free(connection->server);
@@ -246,24 +246,45 @@ static void connect_next(struct connection *connection)
         connection_close(connection, uv_strerror(status));
 }
 
+static void use_addresses(struct connection *connection, struct addrinfo *addresses)
+{
+    connection->state = CONNECTING;
+    connection->addresses = connection->address = addresses;
+    uv_close((uv_handle_t *)&connection->socket.stream, on_failed_socket_closed);
+}
+
 static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *addresses)
 {
     struct connection *connection = resolve->data;
-    connection->addresses = addresses;
-    if (connection->state != CLOSED) {
-        connection->state = CONNECTING;
-        connection->address = addresses;
+    if (status < 0) // of 0 uv_strerror() makes a text that nobody frees
         snprintf(connection->why, sizeof connection->why, "%s", uv_strerror(status));
-        uv_close((uv_handle_t *)&connection->socket.stream, on_failed_socket_closed);
-    }
+    if (connection->state == CLOSED)
+        uv_freeaddrinfo(addresses);
+    else
+        use_addresses(connection, addresses);
     release(connection);
+}
+
+/* A numeric address needs no resolver, whose threads would be the only ones of the process. */
+static int resolve(struct connection *connection)
+{
+    char host[256], port[6];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *addresses;
+    if (!split(connection->server, host, port))
+        return UV_EINVAL;
+    if (getaddrinfo(host, port, &hints, &addresses) == 0) {
+        use_addresses(connection, addresses);
+        return 0;
+    }
+    hints.ai_flags = 0;
+    int status = uv_getaddrinfo(connection->loop, &connection->resolve, on_resolved, host, port, &hints);
+    connection->handles += status == 0;
+    return status;
 }
 
 static void on_start(uv_timer_t *timer)
 {
     struct connection *connection = timer->data;
-    char host[256], port[6];
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     const char *path = unix_path(connection->server);
     uv_timer_start(timer, on_deadline, CONNECT_LIMIT_MS, 0);
     if (path) {
@@ -271,12 +292,8 @@ static void on_start(uv_timer_t *timer)
         uv_pipe_connect(&connection->connect, &connection->socket.pipe, path, on_connected);
         return;
     }
-    int status = split(connection->server, host, port)
-                     ? uv_getaddrinfo(connection->loop, &connection->resolve, on_resolved, host, port, &hints)
-                     : UV_EINVAL;
-    if (status == 0) {
-        connection->handles++;
-    } else {
+    int status = resolve(connection);
+    if (status != 0) {
         connection->state = CONNECTING;
         connection_close(connection, uv_strerror(status));
     }
@@ -296,7 +313,8 @@ struct connection *connection_new(uv_loop_t *loop, const char *server, const str
         uv_tcp_init(loop, &connection->socket.tcp);
     uv_timer_init(loop, &connection->timer);
     connection->socket.stream.data = connection->timer.data = connection;
-    connection->connect.data = connection->resolve.data = connection->write.data = connection;
+    connection->connect.data = connection->resolve.data = connection;
+    outbox_init(&connection->outbox, &connection->socket.stream);
     connection->handles = 2;
     // Connecting begins in the next turn, so that no callback runs inside this call.
     uv_timer_start(&connection->timer, on_start, 0, 0);
@@ -305,7 +323,7 @@ struct connection *connection_new(uv_loop_t *loop, const char *server, const str
 
 struct buffer *connection_out(struct connection *connection)
 {
-    return &connection->out;
+    return &connection->outbox.out;
 }
 
 size_t connection_pending(const struct connection *connection)
@@ -334,29 +352,8 @@ void connection_expect(struct connection *connection, unsigned limit_ms, connect
         (struct request){callback, argument, uv_now(connection->loop) + limit_ms};
 }
 
-static void on_written(uv_write_t *write, int status)
-{
-    struct connection *connection = write->data;
-    buffer_consume(&connection->leaving, buffer_size(&connection->leaving));
-    if (status == 0 && connection->state == OPEN)
-        connection_flush(connection);
-    else if (connection->state == OPEN)
-        connection_close(connection, uv_strerror(status));
-}
-
 void connection_flush(struct connection *connection)
 {
-    if (connection->state != OPEN || buffer_size(&connection->leaving) || !buffer_size(&connection->out))
-        return;
-    uv_buf_t bytes = uv_buf_init(buffer_data(&connection->out), (unsigned)buffer_size(&connection->out));
-    int written = uv_try_write(&connection->socket.stream, &bytes, 1);
-    if (written > 0)
-        buffer_consume(&connection->out, (size_t)written);
-    // An error shows again in uv_write() or as the end of the stream, where it may run callbacks.
-    if (!buffer_size(&connection->out))
-        return;
-    connection->leaving = connection->out;
-    connection->out = (struct buffer){0};
-    bytes = uv_buf_init(buffer_data(&connection->leaving), (unsigned)buffer_size(&connection->leaving));
-    uv_write(&connection->write, &connection->socket.stream, &bytes, 1, on_written);
+    if (connection->state == OPEN)
+        outbox_flush(&connection->outbox);
 }
