@@ -1,0 +1,165 @@
+#include "lua/bindings.h"
+
+#include "base/level.h"
+#include "lua/scan.h"
+#include "lua/source.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+/* Not a light userdata: those hold 47 bits only. */
+static struct host *host_of(lua_State *L)
+{
+    return *(struct host **)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+static void push_files(lua_State *L, const struct buffer *files)
+{
+    lua_newtable(L);
+    size_t at = 0;
+    for (int i = 1; at < buffer_size(files); i++) {
+        lua_pushstring(L, buffer_data(files) + at);
+        at += lua_objlen(L, -1) + 1;
+        lua_rawseti(L, -2, i);
+    }
+}
+
+static int host_scan(lua_State *L)
+{
+    struct scan scan = {0};
+    int failed = scan_jobs(&scan, host_of(L)->jobs_path);
+    lua_pushstring(L, failed ? NULL : scan.root);
+    lua_pushstring(L, failed ? buffer_text(&scan.problem) : scan.shown);
+    if (!failed)
+        push_files(L, &scan.files);
+    scan_free(&scan);
+    return failed ? 2 : 3;
+}
+
+static int host_read(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct buffer text = {0};
+    enum source_result result = source_read(path, &text);
+    int count = 0;
+    if (result == SOURCE_REFUSED)
+        lua_pushnil(L), count++;
+    if (result != SOURCE_MISSING)
+        lua_pushlstring(L, buffer_data(&text), buffer_size(&text)), count++;
+    buffer_free(&text);
+    return count;
+}
+
+static void put_string(lua_State *L, struct wire_writer *writer, int index)
+{
+    size_t size = 0;
+    const char *bytes = lua_tolstring(L, index, &size);
+    wire_put_bytes(writer, bytes, size);
+}
+
+/* Written at once: the last line before a handler hangs, or is killed, is the one that is looked for. */
+static int host_log(lua_State *L)
+{
+    struct host *host = host_of(L);
+    lua_Integer level = luaL_checkinteger(L, 1);
+    luaL_checktype(L, 2, LUA_TSTRING);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    unsigned count = (unsigned)lua_objlen(L, 3) / 3;
+    luaL_checkstack(L, 1, "log");
+
+    struct wire_writer writer = wire_begin(&host->link.out, WIRE_LOG);
+    wire_put_u64(&writer, host->job.sequence);
+    wire_put_u8(&writer, (uint8_t)level);
+    wire_put_text(&writer, "");
+    put_string(L, &writer, 2);
+    wire_put_u32(&writer, count);
+    for (unsigned i = 0; i < count; i++) {
+        lua_rawgeti(L, 3, (int)(3 * i + 1));
+        put_string(L, &writer, -1);
+        lua_rawgeti(L, 3, (int)(3 * i + 2));
+        wire_put_u8(&writer, (uint8_t)lua_tointeger(L, -1));
+        lua_rawgeti(L, 3, (int)(3 * i + 3));
+        put_string(L, &writer, -1);
+        lua_pop(L, 3);
+    }
+    wire_end(&writer);
+    link_send(&host->link);
+    return 0;
+}
+
+/* An answer that is not as wire.h says is no answer to build on. */
+static void check_complete(const struct wire_frame *answer)
+{
+    if (!wire_complete(answer))
+        link_fail("a reply that is cut or too long");
+}
+
+static int push_refusal(lua_State *L, struct wire_frame *answer)
+{
+    size_t message_size, code_size;
+    const char *message = wire_get_bytes(answer, &message_size);
+    const char *code = wire_get_bytes(answer, &code_size);
+    check_complete(answer);
+    lua_pushnil(L);
+    lua_pushlstring(L, message, message_size);
+    lua_pushlstring(L, code, code_size);
+    return 3;
+}
+
+static int host_put(lua_State *L)
+{
+    struct host *host = host_of(L);
+    size_t tube_size, body_size, id_size;
+    const char *tube = luaL_checklstring(L, 1, &tube_size);
+    uint32_t priority = (uint32_t)luaL_checknumber(L, 2);
+    uint32_t delay_s = (uint32_t)luaL_checknumber(L, 3);
+    uint32_t ttr_s = (uint32_t)luaL_checknumber(L, 4);
+    const char *body = luaL_checklstring(L, 5, &body_size);
+
+    struct wire_writer writer = link_request(&host->link, WIRE_PUT, host->job.sequence);
+    wire_put_bytes(&writer, tube, tube_size);
+    wire_put_u32(&writer, priority);
+    wire_put_u32(&writer, delay_s);
+    wire_put_u32(&writer, ttr_s);
+    wire_put_bytes(&writer, body, body_size);
+    struct wire_frame answer;
+    if (!link_ask(&host->link, &writer, &answer))
+        return push_refusal(L, &answer);
+    const char *id = wire_get_bytes(&answer, &id_size);
+    check_complete(&answer);
+    lua_pushlstring(L, id, id_size);
+    return 1;
+}
+
+static int host_stats(lua_State *L)
+{
+    struct host *host = host_of(L);
+    struct wire_writer writer = link_request(&host->link, WIRE_STATS, host->job.sequence);
+    struct wire_frame answer;
+    if (!link_ask(&host->link, &writer, &answer))
+        return push_refusal(L, &answer);
+    size_t tube_size;
+    const char *tube = wire_get_bytes(&answer, &tube_size);
+    uint32_t attempt = wire_get_u32(&answer);
+    check_complete(&answer);
+    lua_pushlstring(L, tube, tube_size);
+    lua_pushnumber(L, attempt);
+    return 2;
+}
+
+void bindings_open(lua_State *L, struct host *host)
+{
+    static const luaL_Reg functions[] = {{"scan", host_scan}, {"read", host_read}, {"log", host_log}, {"put", host_put},
+        {"stats", host_stats}, {NULL, NULL}};
+    lua_getglobal(L, "package");
+    lua_getfield(L, -1, "loaded");
+    lua_newtable(L);
+    *(struct host **)lua_newuserdata(L, sizeof host) = host;
+    luaL_setfuncs(L, functions, 1);
+    lua_pushinteger(L, host->lowest);
+    lua_setfield(L, -2, "lowest");
+    lua_pushlstring(L, host->settings, host->settings_size);
+    lua_setfield(L, -2, "settings");
+    lua_setfield(L, -2, "lunastalk.host");
+    lua_pop(L, 2);
+}

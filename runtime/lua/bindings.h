@@ -1,0 +1,18 @@
+#ifndef LUNASTALK_LUA_BINDINGS_H
+#define LUNASTALK_LUA_BINDINGS_H
+/*
+ * What our Lua modules get from C: require "lunastalk.host". Private: handlers use lunastalk.log, lunastalk.queue …
+ *
+ *   lowest, settings                            of CONFIG: the level as a number, the settings as JSON text
+ *   scan() → root, shown, files | nil, message  the handler files (scan.h)
+ *   read(path) → text | nil, problem | nil      a Lua file (source.h); nothing at all when it is missing
+ *   log(level, message, fields)                 fields: a list of key, enum wire_value, value, key, …
+ *   put(tube, priority, delay, ttr, body) → id | nil, message, code
+ *   stats() → tube, attempt | nil, message, code   of the job that runs
+ */
+#include "lua/host.h"
+
+/* Makes the module and puts it into package.loaded. */
+void bindings_open(lua_State *L, struct host *host);
+
+#endif

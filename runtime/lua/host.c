@@ -1,0 +1,215 @@
+#include "lua/host.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "lua/bindings.h"
+#include "lua/vm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* The bell rings when so many ends are unreported, or the first has waited so long, or there is nothing to do. */
+enum { BELL_JOBS = 16, BELL_NS = 1000 * 1000 };
+
+static void send_text(struct host *host, enum wire_type type, const char *bytes, size_t size)
+{
+    struct wire_writer writer = wire_begin(&host->link.out, type);
+    wire_put_bytes(&writer, bytes, size);
+    wire_end(&writer);
+}
+
+static _Noreturn void refuse(struct host *host, const char *message, size_t size, int code)
+{
+    send_text(host, WIRE_REFUSED, message, size);
+    link_send(&host->link);
+    if (host->L)
+        lua_close(host->L);
+    exit(code);
+}
+
+/* Waits until the runtime has taken what was printed, while it is still known who printed it. */
+static void settle_output(struct host *host, uint64_t spent_ns)
+{
+    if (!console_waits(&host->console, spent_ns))
+        return;
+    struct wire_writer writer = link_request(&host->link, WIRE_OUTPUT, host->job.sequence);
+    struct wire_frame answer;
+    link_ask(&host->link, &writer, &answer);
+    host->now_ns = 0;
+}
+
+static void say_hello(struct host *host)
+{
+    struct wire_writer writer = wire_begin(&host->link.out, WIRE_HELLO);
+    wire_put_u32(&writer, WIRE_VERSION);
+    wire_end(&writer);
+    link_send(&host->link);
+}
+
+static void configure(struct host *host)
+{
+    struct wire_frame frame;
+    while (!link_first(&host->link, &frame))
+        link_fill(&host->link);
+    uint32_t version = wire_get_u32(&frame);
+    if (frame.type == WIRE_CONFIG && version != WIRE_VERSION) {
+        char text[128];
+        int size = snprintf(text, sizeof text,
+            "lunastalk speaks version %u of the wire and lunastalk-executor %d: install both from one build", version,
+            WIRE_VERSION);
+        refuse(host, text, (size_t)size, EX_SOFTWARE);
+    }
+    size_t path_size;
+    host->lowest = wire_get_u8(&frame);
+    const char *path = wire_get_bytes(&frame, &path_size);
+    const char *settings = wire_get_bytes(&frame, &host->settings_size);
+    if (frame.type != WIRE_CONFIG || !wire_complete(&frame))
+        link_fail("no configuration came first");
+    host->jobs_path = mem_copy(path, path_size);
+    host->settings = mem_copy(settings, host->settings_size);
+    link_drop(&host->link, &frame);
+}
+
+static void put_outcome(struct host *host, unsigned kind, uint32_t delay_s, const char *reason, size_t reason_size,
+    const char *traceback, size_t traceback_size)
+{
+    struct wire_writer writer = wire_begin(&host->link.out, WIRE_OUTCOME);
+    wire_put_u64(&writer, host->job.sequence);
+    wire_put_u8(&writer, (uint8_t)kind);
+    wire_put_u32(&writer, delay_s);
+    wire_put_bytes(&writer, reason, reason_size);
+    wire_put_bytes(&writer, traceback, traceback_size);
+    wire_end(&writer);
+}
+
+/* Runs host->job. Upvalues: the box of the host, the function made by lunastalk.boot. */
+static int run_job(lua_State *L)
+{
+    struct host *host = *(struct host **)lua_touserdata(L, lua_upvalueindex(1));
+    struct host_job *job = &host->job;
+    lua_pushvalue(L, lua_upvalueindex(2));
+    for (int i = 0; i < HOST_JOB_TEXTS; i++)
+        lua_pushlstring(L, job->text[i], job->size[i]);
+    lua_call(L, HOST_JOB_TEXTS, 4); // stack: kind, delay, reason, traceback
+    unsigned kind = (unsigned)lua_tointeger(L, 1);
+    job->success = kind == OUTCOME_SUCCEEDED;
+    if (job->success)
+        return 0;
+    size_t reason_size = 0, traceback_size = 0;
+    const char *reason = lua_tolstring(L, 3, &reason_size), *traceback = lua_tolstring(L, 4, &traceback_size);
+    put_outcome(host, kind, (uint32_t)lua_tonumber(L, 2), reason, reason_size, traceback, traceback_size);
+    return 0;
+}
+
+/* Loads all of Lua's side. Called protected; leaves the function that runs a job. */
+static int load(lua_State *L)
+{
+    struct host *host = *(struct host **)lua_touserdata(L, 1);
+    bindings_open(L, host);
+    lua_getglobal(L, "require");
+    lua_pushliteral(L, "lunastalk.boot");
+    lua_call(L, 1, 1);
+    lua_call(L, 0, 2); // stack: box, run, names
+    for (int i = 1; i <= (int)lua_objlen(L, 3); i++) {
+        lua_rawgeti(L, 3, i);
+        send_text(host, WIRE_HANDLER, lua_tostring(L, -1), lua_objlen(L, -1));
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+    lua_pushcclosure(L, run_job, 2);
+    return 1;
+}
+
+static void load_handlers(struct host *host)
+{
+    lua_State *L = host->L = vm_open();
+    lua_pushcfunction(L, load);
+    *(struct host **)lua_newuserdata(L, sizeof host) = host;
+    if (vm_call(L, 1, 1)) {
+        size_t size = 0;
+        const char *message = lua_tolstring(L, -1, &size);
+        settle_output(host, UINT64_MAX);
+        refuse(host, message ? message : "the handlers do not load", message ? size : 24, EX_CONFIG);
+    }
+    settle_output(host, UINT64_MAX);
+    struct wire_writer writer = wire_begin(&host->link.out, WIRE_READY);
+    wire_end(&writer);
+    link_send(&host->link);
+}
+
+/* Dispatch reports every failure of a handler itself: an error that gets here was raised around it (no memory). */
+static void call_job(struct host *host)
+{
+    host->job.success = false;
+    lua_pushvalue(host->L, 1);
+    if (vm_call(host->L, 0, 0) == 0)
+        return;
+    size_t size = 0;
+    const char *message = lua_tolstring(host->L, -1, &size);
+    put_outcome(host, OUTCOME_FAILED, 0, message, size, NULL, 0);
+    lua_pop(host->L, 1);
+}
+
+/* Not for every short job on its own. */
+static void report_end(struct host *host, uint64_t end_ns)
+{
+    if (++host->link.unreported == 1)
+        host->first_end_ns = end_ns;
+    if (host->link.unreported == BELL_JOBS || end_ns - host->first_end_ns >= BELL_NS)
+        link_send(&host->link);
+}
+
+static void perform(struct host *host)
+{
+    struct host_job *job = &host->job;
+    uint64_t start_ns = host->now_ns ? host->now_ns : clock_ns();
+    if (!board_start(host->board, job->slot, job->sequence, start_ns))
+        return; // recalled
+    call_job(host);
+    uint64_t end_ns = host->now_ns = clock_ns();
+    settle_output(host, end_ns - start_ns);
+    if (!job->success)
+        link_send(&host->link); // what the board's FAILED refers to
+    board_end(host->board, job->slot, job->sequence, job->success, end_ns);
+    report_end(host, end_ns);
+}
+
+static void take_job(struct host *host, struct wire_frame *frame)
+{
+    struct host_job *job = &host->job;
+    job->sequence = wire_get_u64(frame);
+    job->slot = wire_get_u32(frame);
+    for (int i = 0; i < HOST_JOB_TEXTS; i++)
+        job->text[i] = wire_get_bytes(frame, &job->size[i]);
+    if (frame->type != WIRE_JOB || !wire_complete(frame))
+        link_fail("a frame that is no job");
+    perform(host);
+    job->sequence = 0;
+}
+
+void host_run(int wire, struct board *board)
+{
+    struct host *host = mem_new(sizeof *host);
+    host->link.fd = wire;
+    host->board = board;
+    console_open(&host->console);
+    say_hello(host);
+    configure(host);
+    load_handlers(host);
+    while (!host->link.stopping) {
+        struct wire_frame frame;
+        if (link_first(&host->link, &frame)) {
+            take_job(host, &frame);
+            link_drop(&host->link, &frame);
+        } else {
+            link_send(&host->link);
+            host->now_ns = 0;
+            link_fill(&host->link);
+        }
+    }
+    link_send(&host->link);
+    lua_close(host->L);
+    exit(EXIT_SUCCESS);
+}

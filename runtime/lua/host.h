@@ -1,0 +1,40 @@
+#ifndef LUNASTALK_LUA_HOST_H
+#define LUNASTALK_LUA_HOST_H
+/*
+ * The executor's loop: says hello, takes its configuration, loads the handlers, then runs one job after the other as
+ * they come over the wire, telling their states on the board.
+ */
+#include "executor/board.h"
+#include "lua/link.h"
+#include "lua/console.h"
+
+#include <lua.h>
+
+enum { HOST_JOB_TEXTS = 5 };
+
+struct host_job {
+    uint64_t sequence; // 0: no job runs
+    unsigned slot;
+    const char *text[HOST_JOB_TEXTS]; // server, id, name, tube, body: inside link.in, good until Lua runs
+    size_t size[HOST_JOB_TEXTS];
+    bool success; // how it ended
+};
+
+struct host {
+    struct link link;
+    struct console console;
+    struct board *board;
+    lua_State *L; // stack, once all is loaded: a function that runs host->job
+    char *jobs_path;
+    char *settings; // JSON
+    size_t settings_size;
+    unsigned lowest; // log records below this level go nowhere
+    struct host_job job;
+    uint64_t now_ns;       // time of the last end; 0: long ago
+    uint64_t first_end_ns; // of the ends that no bell has reported
+};
+
+/* Never returns: exits 0 after a STOP, 78 when a handler does not load, 70 when runtime and executor do not agree. */
+_Noreturn void host_run(int wire, struct board *board);
+
+#endif

@@ -1,0 +1,168 @@
+-- From a job's body to the outcome of its handler (the table in the README of jobs/). Plain Lua; what it needs from
+-- outside is given to dispatch.new().
+local json = require "lunastalk.json"
+local text = require "lunastalk.text"
+
+local ceil, error, find, format, getinfo, next, rawequal, rawget, setmetatable, sub, traceback, type, xpcall =
+  math.ceil, error, string.find, string.format, debug.getinfo, next, rawequal, rawget, setmetatable, string.sub,
+  debug.traceback, type, xpcall
+local bounded, decode, of, null = text.bounded, json.decode, text.of, json.null
+
+local REASON, TRACEBACK = 4 * 1024, 16 * 1024
+local U32 = 2 ^ 32 - 1
+
+-- enum outcome_kind of executor/wire.h
+local SUCCEEDED, FAILED, RELEASED, BURIED = 0, 1, 2, 3
+
+local HERE = "\n\t" .. getinfo(1, "S").short_src .. ":"
+
+local dispatch = {}
+
+-- What job:release and job:bury raise. The outcome stands in the job: who catches this changes nothing.
+local ENDED = setmetatable({}, { __tostring = function() return "the job was released or buried" end })
+
+-- The frames of the handler alone: those above it are ours, from the last line of this file down, and the xpcall
+-- before it.
+local function trim(trace)
+  local cut, at = nil, find(trace, HERE, 1, true)
+  while at do
+    cut, at = at, find(trace, HERE, at + 1, true)
+  end
+  trace = cut and sub(trace, 1, cut - 1) or trace
+  return sub(trace, 1, (find(trace, "\n\t%[C%]: in function 'xpcall'$") or 0) - 1)
+end
+
+-- A string costs no further calls: when the stack has overflown, few are left.
+local function on_error(value)
+  if rawequal(value, ENDED) then
+    return value
+  end
+  return { reason = of(value, REASON), traceback = bounded(trim(sub(traceback("", 2), 2)), TRACEBACK) }
+end
+
+-- Key of a job's state, which handlers do not see: nil while it runs, its outcome once it was released or buried, OVER
+-- after the handler.
+local STATE, OVER = {}, {}
+
+local function check_running(job, method)
+  if type(job) ~= "table" or rawget(job, "id") == nil then
+    error(format("call it with a colon: job:%s()", method), 3)
+  elseif rawget(job, STATE) == OVER then
+    error(format("job:%s: this job is over", method), 3)
+  end
+end
+
+-- The first end counts: a handler that catches it and goes on has nothing more to say.
+local function finish(job, kind, delay, reason)
+  job[STATE] = rawget(job, STATE) or { kind = kind, delay = delay, reason = reason }
+  error(ENDED, 0)
+end
+
+local methods = {}
+
+--- Puts the job back and ends it here. No failure is counted.
+-- @tparam[opt=0] number|table options seconds until it is ready again, or `{ delay = seconds }`
+function methods.release(job, options)
+  check_running(job, "release")
+  local delay = options
+  if type(options) == "table" then
+    delay = options.delay
+    for key in next, options do
+      if key ~= "delay" then
+        error(format("job:release: there is no option %s", of(key, 100)), 2)
+      end
+    end
+  end
+  delay = delay == nil and 0 or delay
+  if type(delay) ~= "number" or not (delay >= 0 and delay <= U32) then
+    error(format("job:release: delay must be seconds from 0 to 4294967295, not %s", of(delay, 100)), 2)
+  end
+  finish(job, RELEASED, ceil(delay), "")
+end
+
+--- Buries the job and ends it here.
+-- @tparam[opt] string reason
+function methods.bury(job, reason)
+  check_running(job, "bury")
+  finish(job, BURIED, 0, reason == nil and "buried by its handler" or of(reason, REASON))
+end
+
+-- What on_error made of the error; a plain text comes from the VM itself, without memory or stack for on_error.
+local function failure(result)
+  if type(result) == "table" and result.reason then
+    return FAILED, 0, result.reason, result.traceback
+  end
+  return FAILED, 0, of(result, REASON), ""
+end
+
+--- Makes the function that runs a job.
+-- @tparam table handlers name → function(job)
+-- @tparam function stats () → tube, attempt of the job that runs, or nil and a message
+-- @tparam function warn (message, context)
+-- @treturn function (server, id, name, tube, body) → enum outcome_kind, delay in s, reason, traceback
+function dispatch.new(handlers, stats, warn)
+  local warned = {}
+
+  -- tube and attempt cost a question to the queue: asked when first read.
+  local meta = {
+    __index = function(job, key)
+      if key ~= "tube" and key ~= "attempt" then
+        return methods[key]
+      end
+      check_running(job, key)
+      local tube, attempt = stats()
+      if not tube then
+        error(format("cannot read job.%s: %s", key, attempt), 2)
+      end
+      job.tube, job.attempt = tube, attempt
+      return rawget(job, key)
+    end,
+  }
+
+  local function warn_once(name, result)
+    if not warned[name] then
+      warned[name] = true
+      warn("returned {returned}, which counts as success: a handler returns true, or false and a reason",
+        { returned = of(result, 1024) })
+    end
+    return SUCCEEDED
+  end
+
+  local function run(job, name, handler)
+    local fine, result, reason = xpcall(handler, on_error, job)
+    local outcome = rawget(job, STATE)
+    job[STATE] = OVER
+    if outcome then
+      return outcome.kind, outcome.delay, outcome.reason, ""
+    elseif not fine then
+      return failure(result)
+    elseif result == true or type(result) == "nil" and reason == nil then
+      return SUCCEEDED
+    elseif type(result) == "boolean" or type(result) == "nil" then
+      return FAILED, 0, reason == nil and "returned false" or of(reason, REASON), ""
+    end
+    return warn_once(name, result)
+  end
+
+  return function(server, id, name, tube, body)
+    local handler = handlers[name]
+    if not handler then
+      return FAILED, 0, format("there is no handler %s", name), ""
+    end
+    local envelope, problem = decode(body)
+    if type(envelope) ~= "table" then
+      return FAILED, 0, format("the body is no envelope: %s", problem or "no object"), ""
+    end
+    local data = envelope.data
+    if data == nil or data == null then
+      data = {}
+    end
+    local job = setmetatable({ id = id, name = name, server = server, data = data, envelope = envelope }, meta)
+    if tube ~= "" then
+      job.tube = tube
+    end
+    return run(job, name, handler)
+  end
+end
+
+return dispatch

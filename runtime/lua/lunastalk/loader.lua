@@ -1,0 +1,123 @@
+-- Loads what stands below the jobs directory: bootstrap, handlers, and on demand jobs/lib. Raises the first problem as
+-- text that names the file.
+local text = require "lunastalk.text"
+
+local error, find, format, gsub, load, pcall, rawequal, select, setmetatable, sub, type = error, string.find,
+  string.format, string.gsub, load, pcall, rawequal, select, setmetatable, string.sub, type
+local of = text.of
+
+local LONGEST = 16 * 1024 -- bytes of a message
+
+local loader = {}
+
+-- The environment of all files below jobs/. A variable that nobody declared is a typing error, found where it stands.
+local function strict(globals)
+  return setmetatable({}, {
+    __index = function(_, name)
+      local value = globals[name]
+      if rawequal(value, nil) then
+        error(format("variable %s is not defined", of(name, 100)), 2)
+      end
+      return value
+    end,
+    __newindex = function(_, name)
+      error(format("assignment to the global variable %s: declare it local", of(name, 100)), 2)
+    end,
+  })
+end
+
+local function fail(shown, message)
+  error(find(message, shown .. ":", 1, true) == 1 and message or format("%s: %s", shown, message), 0)
+end
+
+-- The compiled file, or nil when there is none.
+local function compile(files, file)
+  local shown = files.shown .. "/" .. file
+  local source, problem = files.read(files.root .. "/" .. file)
+  if problem then
+    error(format("%s %s", shown, problem), 0)
+  elseif not source then
+    return nil
+  elseif sub(source, 1, 1) == "\27" then
+    error(shown .. " is bytecode, not Lua source", 0)
+  end
+  local chunk, message = load(source, "@" .. shown, "t", files.env)
+  if not chunk then
+    fail(shown, message)
+  end
+  return chunk, shown
+end
+
+-- Runs a file for what it returns.
+local function run(files, file)
+  local chunk, shown = compile(files, file)
+  if not chunk then
+    return
+  end
+  local function finish(fine, ...)
+    if not fine then
+      fail(shown, of(..., LONGEST))
+    end
+    return ...
+  end
+  return finish(pcall(chunk))
+end
+
+local function describe(count, result)
+  if count == 0 or type(result) == "nil" then
+    return count == 0 and "nothing" or "nil"
+  elseif type(result) == "string" then
+    return format("%q", of(result, 100))
+  end
+  return format("a %s (%s)", type(result), of(result, 100))
+end
+
+local function handler(files, file)
+  local function check(...)
+    local result = ...
+    if type(result) == "table" then
+      result = result.process
+    end
+    if type(result) == "function" then
+      return result
+    end
+    fail(files.shown .. "/" .. file,
+      'a handler file returns a function, or a table with a function "process"; this one returned '
+      .. describe(select("#", ...), (...)))
+  end
+  return check(run(files, file))
+end
+
+-- require "pdf.page" in a handler finds jobs/lib/pdf/page.lua before what is installed.
+local function searcher(files)
+  return function(name)
+    local path = "lib/" .. gsub(name, "%.", "/")
+    local chunk = compile(files, path .. ".lua") or compile(files, path .. "/init.lua")
+    local shown = files.shown .. "/" .. path
+    return chunk or format("\n\tno file '%s.lua'\n\tno file '%s/init.lua'", shown, shown)
+  end
+end
+
+--- Loads everything.
+-- @param host `scan` and `read` of lunastalk.host
+-- @param searchers package.loaders
+-- @param globals _G
+-- @treturn table name → function(job)
+-- @treturn table the names, sorted
+function loader.load(host, searchers, globals)
+  local root, shown, list = host.scan()
+  if not root then
+    error(shown, 0)
+  end
+  local files = { root = root, shown = shown, read = host.read, env = strict(globals) }
+  table.insert(searchers, 2, searcher(files)) -- behind package.preload
+  run(files, "_bootstrap.lua")
+  local handlers, names = {}, {}
+  for i = 1, #list do
+    names[i] = gsub(sub(list[i], 1, -5), "/", ".")
+    handlers[names[i]] = handler(files, list[i])
+  end
+  return handlers, names
+end
+
+return loader

@@ -1,0 +1,94 @@
+package.path = "runtime/lua/?.lua;" .. package.path
+local loader = require "lunastalk.loader"
+
+describe("lunastalk.loader", function()
+  local globals
+
+  -- Loads a jobs directory that exists in `files` only: "email/x.lua" → its text.
+  local function load_files(files, problems)
+    local list = {}
+    for file in pairs(files) do
+      if not file:find("^_") and not file:find("^lib/") then
+        list[#list + 1] = file
+      end
+    end
+    table.sort(list)
+    local searchers = { package.loaders[1] }
+    globals = setmetatable({ require = function(name)
+      return searchers[2](name)(name)
+    end }, { __index = _G })
+    return loader.load({
+      scan = function() return "/srv/jobs", "jobs", list end,
+      read = function(path)
+        local file = path:match("^/srv/jobs/(.*)")
+        if problems and problems[file] then
+          return nil, problems[file]
+        end
+        return files[file]
+      end,
+    }, searchers, globals)
+  end
+
+  local function refuses(message, files, problems)
+    local fine, why = pcall(load_files, files, problems)
+    assert.is_false(fine)
+    assert.matches(message, why, 1, true)
+  end
+
+  it("loads both forms of handler by their names", function()
+    local handlers, names = load_files {
+      ["a.lua"] = "return function() return 1 end",
+      ["email/welcome.lua"] = "return { process = function() return 2 end }",
+    }
+    assert.same({ "a", "email.welcome" }, names)
+    assert.same({ 1, 2 }, { handlers.a(), handlers["email.welcome"]() })
+  end)
+
+  it("runs the bootstrap first", function()
+    local handlers = load_files {
+      ["_bootstrap.lua"] = "rawset(_G, 'booted', 5)",
+      ["a.lua"] = "local seen = booted return function() return seen end",
+    }
+    assert.equal(5, handlers.a())
+    rawset(_G, "booted", nil)
+  end)
+
+  it("finds shared code in lib/", function()
+    local handlers = load_files {
+      ["a.lua"] = "local b, c = require 'x.b', require 'c' return function() return b .. c end",
+      ["lib/x/b.lua"] = "return ...",
+      ["lib/c/init.lua"] = "return '+c'",
+    }
+    assert.equal("x.b+c", handlers.a())
+  end)
+
+  it("finds stray globals where they stand, also in lib/", function()
+    local handlers = load_files {
+      ["a.lua"] = "return function(job)\n if job then x = 1 end\n return y\nend",
+    }
+    local function error_of(...)
+      return (select(2, pcall(handlers.a, ...)))
+    end
+    assert.equal("jobs/a.lua:2: assignment to the global variable x: declare it local", error_of(true))
+    assert.equal("jobs/a.lua:3: variable y is not defined", error_of())
+    refuses("jobs/lib/b.lua:2: ", { ["a.lua"] = "require 'b'", ["lib/b.lua"] = "\nx = 1" })
+  end)
+
+  it("names file and line of what does not load", function()
+    refuses("jobs/a.lua:2: ", { ["a.lua"] = "\nreturn function(" })
+    refuses("jobs/a.lua:2: ouch", { ["a.lua"] = "\nerror 'ouch'" })
+    refuses('jobs/a.lua: {"code":1}', { ["a.lua"] = "error { code = 1 }" })
+    refuses("jobs/_bootstrap.lua:1: ouch", { ["_bootstrap.lua"] = "error 'ouch'" })
+    refuses("jobs/a.lua is bytecode", { ["a.lua"] = string.dump(function() end) })
+    refuses("jobs/lib/b.lua is bytecode", { ["a.lua"] = "require 'b'", ["lib/b.lua"] = string.dump(function() end) })
+    refuses("jobs/a.lua is a FIFO", { ["a.lua"] = "" }, { ["a.lua"] = "is a FIFO, not a regular file" })
+  end)
+
+  it("refuses a file that returns no handler", function()
+    refuses("jobs/a.lua: a handler file returns", { ["a.lua"] = "" })
+    refuses("returned nothing", { ["a.lua"] = "" })
+    refuses("returned nil", { ["a.lua"] = "return nil" })
+    refuses('returned "text"', { ["a.lua"] = "return 'text'" })
+    refuses('returned a table ({"proces":1})', { ["a.lua"] = "return { proces = 1 }" })
+  end)
+end)
