@@ -30,10 +30,10 @@ enum board_state {
 };
 
 struct board_slot {
-    _Atomic uint64_t word;   // sequence << 8 | state
-    uint64_t started_ns;     // clock_ns() when the handler began; good from RUNNING on
-    uint64_t ended_ns;       // clock_ns() when it ended; good from SUCCEEDED or FAILED on
-    uint64_t peak;           // bytes, highest memory of the Lua state; 0: not measured
+    _Atomic uint64_t word; // sequence << 8 | state
+    uint64_t started_ns;   // clock_ns() when the handler began; good from RUNNING on
+    uint64_t ended_ns;     // clock_ns() when it ended; good from SUCCEEDED or FAILED on
+    uint64_t peak;         // bytes, highest memory of the Lua state; 0: not measured
 };
 
 struct board {

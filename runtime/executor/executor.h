@@ -1,0 +1,91 @@
+#ifndef LUNASTALK_EXECUTOR_EXECUTOR_H
+#define LUNASTALK_EXECUTOR_EXECUTOR_H
+/*
+ * One executor as the runtime sees it: a child process, the wire, the board, and what it prints.
+ *
+ *   LOADING ──HELLO, HANDLER …, READY──▶ READY ──▶ GONE: gone(), once, after both its exit and the last of the wire
+ *      └──────REFUSED, exit──────────────────────────▲
+ *
+ * Jobs that were sent are its own until ended() or unstarted() gives each back, exactly once. A child that breaks a
+ * rule of the wire, or goes silent, is killed and ends like any other. Callbacks come from the loop, but for those that
+ * a call names.
+ */
+#include "executor/board.h"
+#include "executor/wire.h"
+#include "job/job.h"
+
+#include <uv.h>
+
+struct executor;
+
+struct executor_options {
+    const char *binary;
+    const char *directory; // its working directory
+    const char *jobs_path;
+    const char *settings; // JSON
+    unsigned lowest_level;
+};
+
+/* A put of a handler, to be answered with executor_answer_put(). `job` is NULL when no job runs. Texts are borrowed. */
+struct executor_put {
+    uint32_t request;
+    const char *tube;
+    size_t tube_size;
+    uint32_t priority, delay_s, ttr_s;
+    const char *body;
+    size_t size;
+};
+
+struct executor_events {
+    void *context;
+    /* All handlers are loaded; `names` holds `count` names, sorted as scanned, the receiver's to free. */
+    void (*ready)(void *context, struct executor *executor, char **names, size_t count);
+    /* Its handlers do not load; `why` names file and line. gone() follows. */
+    void (*refused)(void *context, struct executor *executor, const char *why);
+    /* The job has run; job->outcome and runtime_ns tell how. The receiver's again. */
+    void (*ended)(void *context, struct job *job);
+    /* The job was not begun and is HELD again: recalled, or the executor died. The receiver's again. */
+    void (*unstarted)(void *context, struct job *job);
+    void (*put)(void *context, struct executor *executor, struct job *job, const struct executor_put *put);
+    /* Wants tube and attempt of the job: executor_answer_stats(). */
+    void (*asked)(void *context, struct executor *executor, struct job *job, uint32_t request);
+    /* It is dead and has given all its jobs back. The pointer is dead after this. */
+    void (*gone)(void *context, struct executor *executor, const char *why);
+};
+
+/*
+ * Starts the child. NULL when that is not possible, with the reason in `error`. `sequences` counts the jobs sent by all
+ * executors of a pool; no number is used twice.
+ */
+struct executor *executor_start(uv_loop_t *loop, const struct executor_options *options,
+    const struct executor_events *events, uint64_t *sequences, struct error *error);
+
+bool executor_ready(const struct executor *executor);
+/* Jobs sent and not given back. */
+unsigned executor_load(const struct executor *executor);
+/* Whether its running job began `limit_ns` ago or longer. */
+bool executor_busy(const struct executor *executor, uint64_t limit_ns);
+/* A number that no other executor of this process has or will have. */
+uint64_t executor_id(const struct executor *executor);
+
+/* HELD → SENT. There must be room: executor_load() < BOARD_SLOTS. Leaves with executor_flush(). */
+void executor_send(struct executor *executor, struct job *job);
+void executor_flush(struct executor *executor);
+/* Looks at the board: what has ended is given back. ended() comes from within. */
+void executor_harvest(struct executor *executor);
+/* Takes back what waits behind a job that has run for `limit_ns` or longer. unstarted() comes from within. */
+void executor_recall_behind(struct executor *executor, uint64_t now_ns, uint64_t limit_ns);
+/* Takes back everything not begun. unstarted() comes from within. */
+void executor_recall(struct executor *executor);
+/* When its jobs have ended, it exits. */
+void executor_stop(struct executor *executor);
+/* Ends it and whatever it started. `why` becomes the reason of the job that runs; it is a text that stays. */
+void executor_kill(struct executor *executor, const char *why);
+
+/* Answers; message NULL: all is well. */
+void executor_answer_put(
+    struct executor *executor, uint32_t request, uint64_t id, const char *message, const char *code);
+void executor_answer_stats(
+    struct executor *executor, uint32_t request, const char *tube, unsigned attempt, const char *message);
+
+#endif

@@ -1,0 +1,252 @@
+/* What an executor says, frame by frame. A frame that does not fit ends the executor, never the runtime. */
+#include "executor/child.h"
+
+#include "base/memory.h"
+#include "log/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAMES_MOST = 10000, FIELDS_MOST = 64, FIELDS_ADDED = 2 };
+
+static const char *const malformed = "it wrote a malformed frame to the wire (fd 3)";
+
+static void on_hello(struct executor *executor, struct wire_frame *frame)
+{
+    static const char *const other = "runtime and executor are of different builds";
+    uint32_t version = wire_get_u32(frame);
+    if (!wire_complete(frame))
+        executor_kill(executor, malformed);
+    else if (version != WIRE_VERSION)
+        executor_kill(executor, other);
+}
+
+static void on_handler(struct executor *executor, struct wire_frame *frame)
+{
+    size_t size;
+    const char *name = wire_get_bytes(frame, &size);
+    if (!wire_complete(frame) || executor->state != EXECUTOR_LOADING || executor->name_count == NAMES_MOST) {
+        executor_kill(executor, malformed);
+        return;
+    }
+    executor->names = mem_resize(executor->names, (executor->name_count + 1) * sizeof *executor->names);
+    executor->names[executor->name_count++] = mem_copy(name, size);
+}
+
+static void on_ready(struct executor *executor, struct wire_frame *frame)
+{
+    if (!wire_complete(frame) || executor->state != EXECUTOR_LOADING) {
+        executor_kill(executor, malformed);
+        return;
+    }
+    char **names = executor->names;
+    executor->state = EXECUTOR_READY;
+    executor->names = NULL;
+    uv_timer_stop(&executor->limit);
+    executor->events.ready(executor->events.context, executor, names, executor->name_count);
+}
+
+static void on_refused(struct executor *executor, struct wire_frame *frame)
+{
+    size_t size;
+    const char *text = wire_get_bytes(frame, &size);
+    if (!wire_complete(frame) || executor->state != EXECUTOR_LOADING) {
+        executor_kill(executor, malformed);
+        return;
+    }
+    char *why = mem_copy(text, size);
+    executor->events.refused(executor->events.context, executor, why);
+    free(why);
+}
+
+static bool read_kind(uint8_t wire_kind, enum policy_outcome *kind)
+{
+    static const enum policy_outcome kinds[OUTCOME_KINDS] = {
+        [OUTCOME_FAILED] = POLICY_FAILED,
+        [OUTCOME_RELEASED] = POLICY_RELEASED,
+        [OUTCOME_BURIED] = POLICY_BURIED,
+        [OUTCOME_UNAVAILABLE] = POLICY_UNAVAILABLE,
+    };
+    if (wire_kind == OUTCOME_SUCCEEDED || wire_kind >= OUTCOME_KINDS)
+        return false;
+    *kind = kinds[wire_kind];
+    return true;
+}
+
+static void on_outcome(struct executor *executor, struct wire_frame *frame)
+{
+    size_t reason_size, traceback_size;
+    enum policy_outcome kind;
+    struct job *job = executor_find(executor, wire_get_u64(frame));
+    uint8_t wire_kind = wire_get_u8(frame);
+    uint32_t delay_s = wire_get_u32(frame);
+    const char *reason = wire_get_bytes(frame, &reason_size);
+    const char *traceback = wire_get_bytes(frame, &traceback_size);
+    if (!wire_complete(frame) || !job || !read_kind(wire_kind, &kind))
+        executor_kill(executor, malformed);
+    else
+        job_set_outcome(job, kind, delay_s, reason, reason_size, traceback, traceback_size);
+}
+
+static void add_job(struct log_field *fields, size_t count, const struct job *job)
+{
+    if (!job)
+        return;
+    fields[count] = F_TEXT("server", job->server);
+    fields[count + 1] = F_NUMBER("id", job->id);
+}
+
+/* The fields of a LOG frame; their keys are copied into `keys`, one after the other, NUL-terminated. */
+static size_t read_fields(struct wire_frame *frame, struct log_field *fields, struct buffer *keys)
+{
+    uint32_t count = wire_get_u32(frame);
+    size_t offsets[FIELDS_MOST] = {0};
+    if (count > FIELDS_MOST)
+        frame->broken = true;
+    for (uint32_t i = 0; i < count && !frame->broken; i++) {
+        size_t size;
+        const char *key = wire_get_bytes(frame, &size);
+        offsets[i] = buffer_size(keys);
+        buffer_append(keys, key, size);
+        buffer_append(keys, "", 1);
+        fields[i] = (struct log_field){.kind = wire_get_u8(frame) == WIRE_LITERAL ? LOG_LITERAL : LOG_TEXT};
+        fields[i].text = wire_get_bytes(frame, &fields[i].size);
+    }
+    for (uint32_t i = 0; i < count && !frame->broken; i++)
+        fields[i].key = buffer_data(keys) + offsets[i];
+    return frame->broken ? 0 : count;
+}
+
+static void on_log(struct executor *executor, struct wire_frame *frame)
+{
+    struct log_field fields[FIELDS_MOST + FIELDS_ADDED + 1] = {{0}};
+    struct buffer keys = {0};
+    char name[ENVELOPE_NAME_LONGEST + 1];
+    size_t channel_size, message_size;
+    struct job *job = executor_find(executor, wire_get_u64(frame));
+    uint8_t level = wire_get_u8(frame);
+    const char *channel = wire_get_bytes(frame, &channel_size);
+    const char *message = wire_get_bytes(frame, &message_size);
+    size_t count = read_fields(frame, fields, &keys);
+    if (!wire_complete(frame) || level >= LEVEL_COUNT || channel_size >= sizeof name) {
+        executor_kill(executor, malformed);
+    } else {
+        snprintf(name, sizeof name, "%.*s", (int)channel_size, channel);
+        add_job(fields, count, job);
+        log_write((enum level)level, *name ? name : job ? job->envelope.name : "jobs", message, message_size, fields);
+    }
+    buffer_free(&keys);
+}
+
+static void on_put(struct executor *executor, struct wire_frame *frame)
+{
+    struct executor_put put = {.request = wire_get_u32(frame)};
+    struct job *job = executor_find(executor, wire_get_u64(frame));
+    put.tube = wire_get_bytes(frame, &put.tube_size);
+    put.priority = wire_get_u32(frame);
+    put.delay_s = wire_get_u32(frame);
+    put.ttr_s = wire_get_u32(frame);
+    put.body = wire_get_bytes(frame, &put.size);
+    if (!wire_complete(frame))
+        executor_kill(executor, malformed);
+    else
+        executor->events.put(executor->events.context, executor, job, &put);
+}
+
+static void on_stats(struct executor *executor, struct wire_frame *frame)
+{
+    uint32_t request = wire_get_u32(frame);
+    struct job *job = executor_find(executor, wire_get_u64(frame));
+    if (!wire_complete(frame) || !job)
+        executor_kill(executor, malformed);
+    else
+        executor->events.asked(executor->events.context, executor, job, request);
+}
+
+/* All that the job has printed is in the pipes: reads it before the executor goes on to the next. */
+static void on_output(struct executor *executor, struct wire_frame *frame)
+{
+    uint32_t request = wire_get_u32(frame);
+    wire_get_u64(frame); // the job that runs: frames of a job come while it runs
+    if (!wire_complete(frame)) {
+        executor_kill(executor, malformed);
+        return;
+    }
+    output_drain(&executor->out);
+    output_drain(&executor->err);
+    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_REPLY);
+    wire_put_u32(&writer, request);
+    wire_put_u8(&writer, true);
+    wire_end(&writer);
+}
+
+static void on_frame(struct executor *executor, struct wire_frame *frame)
+{
+    switch (frame->type) {
+    case WIRE_BELL: break; // whoever reads frames looks at the board afterwards
+    case WIRE_OUTCOME: on_outcome(executor, frame); break;
+    case WIRE_LOG: on_log(executor, frame); break;
+    case WIRE_PUT: on_put(executor, frame); break;
+    case WIRE_STATS: on_stats(executor, frame); break;
+    case WIRE_OUTPUT: on_output(executor, frame); break;
+    case WIRE_HELLO: on_hello(executor, frame); break;
+    case WIRE_HANDLER: on_handler(executor, frame); break;
+    case WIRE_READY: on_ready(executor, frame); break;
+    case WIRE_REFUSED: on_refused(executor, frame); break;
+    default: executor_kill(executor, malformed);
+    }
+}
+
+void frames_read(struct executor *executor)
+{
+    struct wire_frame frame;
+    int found = 0;
+    while (
+        !executor->fault && (found = wire_next(&frame, buffer_data(&executor->in), buffer_size(&executor->in))) > 0) {
+        on_frame(executor, &frame);
+        buffer_consume(&executor->in, frame.whole);
+    }
+    if (found < 0)
+        executor_kill(executor, malformed);
+}
+
+void frames_printed(void *owner, struct output *output, const char *line, size_t size)
+{
+    struct job *job = executor_running(owner);
+    struct log_field fields[2 + FIELDS_ADDED + 1] = {F_BYTES("line", line, size), F_TEXT("stream", output->name)};
+    add_job(fields, 2, job);
+    log_write(output->level, job ? job->envelope.name : "jobs", "{line}", 6, fields);
+}
+
+static struct wire_writer answer(struct executor *executor, uint32_t request, const char *message)
+{
+    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_REPLY);
+    wire_put_u32(&writer, request);
+    wire_put_u8(&writer, !message);
+    return writer;
+}
+
+void executor_answer_put(
+    struct executor *executor, uint32_t request, uint64_t id, const char *message, const char *code)
+{
+    char text[24];
+    struct wire_writer writer = answer(executor, request, message);
+    snprintf(text, sizeof text, "%llu", (unsigned long long)id);
+    wire_put_text(&writer, message ? message : text);
+    if (message)
+        wire_put_text(&writer, code);
+    wire_end(&writer);
+}
+
+void executor_answer_stats(
+    struct executor *executor, uint32_t request, const char *tube, unsigned attempt, const char *message)
+{
+    struct wire_writer writer = answer(executor, request, message);
+    wire_put_text(&writer, message ? message : tube);
+    if (message)
+        wire_put_text(&writer, "UNAVAILABLE");
+    else
+        wire_put_u32(&writer, attempt);
+    wire_end(&writer);
+}

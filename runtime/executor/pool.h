@@ -1,0 +1,55 @@
+#ifndef LUNASTALK_EXECUTOR_POOL_H
+#define LUNASTALK_EXECUTOR_POOL_H
+/*
+ * The executors of a worker: `count` of them, each replaced when it dies (at once when it has run jobs, else with
+ * backoff). Spreads jobs over them, sends short ones ahead, and takes back what waits behind a long one.
+ */
+#include "executor/executor.h"
+
+struct pool;
+
+struct pool_events {
+    void *context;
+    /* The first executor has loaded the handlers: jobs can be sent. Once. */
+    void (*ready)(void *context, size_t handlers);
+    /* The handlers do not load and never have: the worker cannot begin. */
+    void (*refused)(void *context, const char *why);
+    void (*ended)(void *context, struct job *job);
+    /* HELD again, to go before those that are held. */
+    void (*unstarted)(void *context, struct job *job);
+    /* As in executor.h; `id` finds the executor again, if it still lives, with pool_find(). */
+    void (*put)(void *context, uint64_t id, struct job *job, const struct executor_put *put);
+    void (*asked)(void *context, uint64_t id, struct job *job, uint32_t request);
+    /* The last executor is gone, after pool_stop(). */
+    void (*stopped)(void *context);
+};
+
+/* Starts nothing yet. `options` and what they point to live as long as the pool. */
+struct pool *pool_new(
+    uv_loop_t *loop, unsigned count, const struct executor_options *options, const struct pool_events *events);
+/* Frees the pool; its executors must be gone (stopped()). */
+void pool_free(struct pool *pool);
+
+void pool_start(struct pool *pool);
+/* Each executor exits when its jobs have ended; none is replaced. stopped() follows. */
+void pool_stop(struct pool *pool);
+/* Ends all executors now. `why` stays as a text. stopped() follows when pool_stop() was called. */
+void pool_kill(struct pool *pool, const char *why);
+
+/* Whether an executor is ready and has nothing to do. */
+bool pool_idle(const struct pool *pool);
+bool pool_ready(const struct pool *pool);
+/* Whether a handler has this name. */
+bool pool_knows(const struct pool *pool, const char *name);
+/* The handlers' names, sorted. */
+const char *const *pool_names(const struct pool *pool, size_t *count);
+/* Gives the job to the ready executor with the least to do. False: none is ready, or all have work that takes long. */
+bool pool_send(struct pool *pool, struct job *job);
+/* Takes back all jobs that have not begun: unstarted() from within. */
+void pool_recall(struct pool *pool);
+/* The executor, or NULL when it is gone. */
+struct executor *pool_find(struct pool *pool, uint64_t id);
+/* Once per loop turn: what was sent leaves. */
+void pool_flush(struct pool *pool);
+
+#endif
