@@ -8,16 +8,19 @@
 #include "base/error.h"
 #include "config/config.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
-/* A flag of one command. Exactly one of `key` and `value` is used. */
+/*
+ * A flag of one command. Exactly one of `key` and `value` is used; one that is named above needs neither, nor anything
+ * but its name.
+ */
 struct option_spec {
     const char *name;     // "tube"
     const char *argument; // "NAME" in --help; NULL: the flag takes none
     const char *help;
-    const char *key;    // the configuration key it sets ("worker.tubes"); NULL: kept for the command
+    const char *key;    // the configuration key it sets ("worker.tubes"), each time it is given
     const char **value; // where the command finds its text, or "" for a flag without argument; stays NULL if not given
+    size_t most;        // how often it may be given: `value` is the first of so many; 0 is 1
 };
 
 struct options {

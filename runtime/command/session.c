@@ -1,0 +1,82 @@
+#include "command/session.h"
+
+#include "command/command.h"
+#include "command/text.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+bool session_open(struct session *session, const struct options *options, int argc, char **argv, int *exit_code)
+{
+    *session = (struct session){.command = options->command, .arguments = argv};
+    session->config = options_parse(options, argc, argv, &session->count, exit_code);
+    return session->config;
+}
+
+bool session_connect(struct session *session)
+{
+    struct error error;
+    session->client = client_open(session->config->beanstalkd.server, &error);
+    if (!session->client)
+        session_failed(session, "%s", error.text);
+    return session->client;
+}
+
+int session_close(struct session *session, int exit_code)
+{
+    client_close(session->client);
+    config_free(session->config);
+    return exit_code;
+}
+
+__attribute__((format(printf, 2, 0))) static void complain(
+    const struct session *session, const char *format, va_list arguments)
+{
+    char text[2048];
+    struct buffer line = {0};
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    text_escape(&line, text, size < (int)sizeof text ? (size_t)size : sizeof text - 1, false);
+    fprintf(stderr, "lunastalk %s: %s\n", session->command, buffer_text(&line));
+    buffer_free(&line);
+}
+
+int session_misused(const struct session *session, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    complain(session, format, arguments);
+    va_end(arguments);
+    return EXIT_USAGE;
+}
+
+int session_failed(const struct session *session, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    complain(session, format, arguments);
+    va_end(arguments);
+    return session->client && client_lost(session->client) ? EXIT_UNREACHABLE : EXIT_FAILED;
+}
+
+/* In quotes where a shell would see more than a word. */
+static void append_word(struct buffer *out, const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789./:_-";
+    if (word[strspn(word, plain)] == '\0') {
+        buffer_append_text(out, word);
+        return;
+    }
+    buffer_append_text(out, "'");
+    for (; *word; word++)
+        buffer_append(out, *word == '\'' ? "'\\''" : word, *word == '\'' ? 4 : 1);
+    buffer_append_text(out, "'");
+}
+
+void session_address(const struct session *session, struct buffer *out)
+{
+    const char *server = session->config->beanstalkd.server;
+    if (strcmp(server, "127.0.0.1:11300") == 0)
+        return;
+    buffer_append_text(out, " --beanstalkd ");
+    append_word(out, server);
+}

@@ -1,0 +1,202 @@
+/* A job from reserved to settled. */
+#include "worker/wiring.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/suggest.h"
+#include "log/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HELD_LONGEST_NS = 100 * 1000 * 1000 };
+
+/* A job has ended, by whatever way; what --max-jobs counts. */
+static void count(struct worker *worker, bool failure)
+{
+    worker->jobs++;
+    worker->errors += failure;
+    if (!worker->options.max_jobs || worker->state != WORKER_RUNNING)
+        return;
+    uint64_t left = worker->options.max_jobs - worker->jobs;
+    queue_limit(worker->queue, left < 1000 ? (unsigned)left : 1000);
+    if (!left)
+        worker_stop(worker, "--max-jobs is reached");
+}
+
+static struct policy_decision decide(const struct job *job)
+{
+    const struct policy_input input = {
+        .outcome = job->outcome ? job->outcome->kind : POLICY_SUCCEEDED,
+        .delay_s = job->outcome ? job->outcome->delay_s : 0,
+        .bury = job->envelope.bury,
+    };
+    return policy_decide(&input);
+}
+
+/* All is known: the record, then the verb. */
+static void settle_known(void *context, struct job *job)
+{
+    struct worker *worker = context;
+    struct policy_decision decision = decide(job);
+    if (!job->stats)
+        return; // lost: that follows
+    report_outcome(worker, job, &decision);
+    switch (decision.verb) {
+    case POLICY_DELETE: queue_delete(worker->queue, job); break;
+    case POLICY_BURY: queue_bury(worker->queue, job); break;
+    case POLICY_RELEASE: queue_release(worker->queue, job, decision.delay_s); break;
+    }
+}
+
+static void settle(struct worker *worker, struct job *job)
+{
+    count(worker, decide(job).failure);
+    if (!job->outcome) {
+        report_done(job);
+        queue_delete(worker->queue, job);
+        return;
+    }
+    job_move(job, JOB_SETTLING);
+    queue_ask(worker->queue, job, settle_known, worker);
+}
+
+static void fail_unrun(struct worker *worker, struct job *job, enum policy_outcome kind, const char *reason)
+{
+    job_set_outcome(job, kind, 0, reason, strlen(reason), "", 0);
+    settle(worker, job);
+}
+
+static void refuse_name(struct worker *worker, struct job *job)
+{
+    char reason[512];
+    size_t known;
+    const char *const *names = pool_names(worker->pool, &known);
+    const char *closest = suggest(job->envelope.name, names, known);
+    snprintf(reason, sizeof reason, "there is no handler \"%s\"%s%s%s", job->envelope.name,
+        closest ? "; did its producer mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
+    fail_unrun(worker, job, POLICY_UNKNOWN_NAME, reason);
+}
+
+static void on_reserved(void *context, struct job *job)
+{
+    struct worker *worker = context;
+    struct error why;
+    if (worker->state != WORKER_RUNNING) {
+        queue_return(worker->queue, job);
+    } else if (envelope_parse(&job->envelope, job->body, job->size, &why) < 0) {
+        fail_unrun(worker, job, POLICY_NO_ENVELOPE, why.text);
+    } else if (!pool_knows(worker->pool, job->envelope.name)) {
+        refuse_name(worker, job);
+    } else {
+        job->held_ns = job->reserved_ns;
+        list_insert(&worker->held, &job->place);
+    }
+}
+
+static void on_settled(void *context, struct job *job, enum queue_answer answer, const char *text)
+{
+    struct worker *worker = context;
+    worker->dry = false;
+    if (answer != QUEUE_DONE)
+        report_unsettled(job, answer, text);
+    job_free(job);
+}
+
+static void on_lost(void *context, struct job *job, const char *why)
+{
+    struct worker *worker = context;
+    report_lost(job, why);
+    if (job->state == JOB_SENT || job->state == JOB_RUNNING) {
+        job_move(job, JOB_LOST);
+        pool_recall(worker->pool); // it, when it has not begun; what else comes back is sent again
+    } else {
+        job_free(job);
+    }
+}
+
+static void on_empty(void *context)
+{
+    struct worker *worker = context;
+    if (!worker->options.stop_when_empty || worker->state != WORKER_RUNNING)
+        return;
+    worker->dry = true;
+    if (!queue_outstanding(worker->queue))
+        worker_stop(worker, "no job is ready");
+}
+
+void jobs_events(struct worker *worker, struct queue_events *events)
+{
+    *events = (struct queue_events){worker, on_reserved, on_settled, on_lost, on_empty};
+}
+
+void jobs_ended(void *context, struct job *job)
+{
+    struct worker *worker = context;
+    if (job->state == JOB_LOST)
+        job_free(job); // said when it was lost
+    else
+        settle(worker, job);
+}
+
+void jobs_unstarted(void *context, struct job *job)
+{
+    struct worker *worker = context;
+    if (job->state == JOB_LOST) {
+        job_free(job);
+    } else if (worker->state != WORKER_RUNNING) {
+        queue_return(worker->queue, job);
+    } else {
+        job->held_ns = clock_ns();
+        list_insert(worker->held.next, &job->place);
+    }
+}
+
+void jobs_return_held(struct worker *worker)
+{
+    while (!list_empty(&worker->held)) {
+        struct job *job = list_entry(worker->held.next, struct job, place);
+        list_remove(&job->place);
+        queue_return(worker->queue, job);
+    }
+}
+
+/* Hands back what has been held too long; returns for how long the oldest of the others has been held, 0: none is left.
+ */
+static uint64_t hand_back(struct worker *worker, uint64_t now)
+{
+    uint64_t oldest = 0;
+    for (struct list *link = worker->held.next, *after; link != &worker->held; link = after) {
+        struct job *job = list_entry(link, struct job, place);
+        uint64_t age = now - job->held_ns;
+        after = link->next;
+        if (age < HELD_LONGEST_NS) {
+            oldest = age > oldest ? age : oldest;
+            continue;
+        }
+        list_remove(&job->place);
+        queue_return(worker->queue, job);
+    }
+    return oldest;
+}
+
+static void on_handback(uv_timer_t *timer)
+{
+    (void)timer; // the turn that ends with it hands back
+}
+
+void jobs_dispatch(struct worker *worker)
+{
+    while (!list_empty(&worker->held)) {
+        struct job *job = list_entry(worker->held.next, struct job, place);
+        list_remove(&job->place);
+        if (pool_send(worker->pool, job))
+            continue;
+        list_insert(worker->held.next, &job->place);
+        uint64_t oldest = hand_back(worker, clock_ns());
+        if (oldest)
+            uv_timer_start(&worker->handback, on_handback, (HELD_LONGEST_NS - oldest) / 1000000 + 1, 0);
+        return;
+    }
+}

@@ -1,0 +1,107 @@
+/* What is logged of a job. The channel is the handler's name, or "worker" where the body names none. */
+#include "worker/wiring.h"
+
+#include "log/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NO_RETRIES = 0 };
+
+static const char *channel(const struct job *job)
+{
+    return *job->envelope.name ? job->envelope.name : "worker";
+}
+
+static void write_record(enum level level, const struct job *job, const char *message, const struct log_field *fields)
+{
+    log_write(level, channel(job), message, strlen(message), fields);
+}
+
+void report_done(const struct job *job)
+{
+    if (!log_takes(LEVEL_DEBUG))
+        return;
+    const struct log_field fields[] = {
+        F_TEXT("server", job->server), F_NUMBER("id", job->id), F_SECONDS("runtime", job->runtime_ns), {0}};
+    write_record(LEVEL_DEBUG, job, "job finished", fields);
+}
+
+static const char *describe(const struct policy_decision *decision)
+{
+    static const char *const verbs[] = {
+        [POLICY_DELETE] = "deleted", [POLICY_BURY] = "buried", [POLICY_RELEASE] = "released"};
+    return verbs[decision->verb];
+}
+
+static const char *failure_message(enum policy_outcome kind)
+{
+    switch (kind) {
+    case POLICY_NO_ENVELOPE: return "job {next}: its body is no envelope: {reason}";
+    case POLICY_UNKNOWN_NAME: return "job {next}: {reason}";
+    case POLICY_BURIED: return "job {next} by its handler: {reason}";
+    default: return "job failed and was {next}: {reason}";
+    }
+}
+
+/* The command that shows the job, to be pasted; none for one that is deleted. */
+static void show_command(char *command, size_t room, const struct worker *worker, const struct job *job,
+    const struct policy_decision *decision)
+{
+    const char *server = worker->config->beanstalkd.server;
+    bool usual = strcmp(server, "127.0.0.1:11300") == 0;
+    *command = '\0';
+    if (decision->verb != POLICY_DELETE)
+        snprintf(command, room, "lunastalk peek --id %llu%s%s", (unsigned long long)job->id,
+            usual ? "" : " --beanstalkd=", usual ? "" : server);
+}
+
+static void report_release(const struct job *job, const struct policy_decision *decision)
+{
+    const struct log_field fields[] = {F_NUMBER("delay", decision->delay_s), F_TEXT("server", job->server),
+        F_NUMBER("id", job->id), F_TEXT("tube", job->tube), F_SECONDS("runtime", job->runtime_ns), {0}};
+    write_record(LEVEL_INFO, job, "job released, to run again in {delay} s", fields);
+}
+
+void report_outcome(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
+{
+    char command[320];
+    const struct job_outcome *outcome = job->outcome;
+    if (!decision->failure) {
+        report_release(job, decision);
+        return;
+    }
+    struct log_field fields[10] = {F_TEXT("next", describe(decision)), F_TEXT("reason", outcome->reason),
+        F_TEXT("server", job->server), F_NUMBER("id", job->id), F_TEXT("tube", job->tube),
+        F_NUMBER("attempt", policy_attempt(job->stats->buries, NO_RETRIES)), F_SECONDS("runtime", job->runtime_ns)};
+    size_t count = 7;
+    show_command(command, sizeof command, worker, job, decision);
+    if (*command)
+        fields[count++] = F_TEXT("show", command);
+    if (*outcome->traceback)
+        fields[count++] = F_TEXT("traceback", outcome->traceback);
+    write_record(LEVEL_ERROR, job, failure_message(outcome->kind), fields);
+}
+
+void report_unsettled(const struct job *job, enum queue_answer answer, const char *text)
+{
+    static const char *const messages[] = {
+        [QUEUE_GONE] = "job {id} could not be settled: its reservation was lost (TTR too short?); it may run again",
+        [QUEUE_UNKNOWN] =
+            "job {id}: the connection went before the server answered; if it was not settled it runs again",
+        [QUEUE_REFUSED] = "job {id} could not be settled: the server said {answer}",
+    };
+    const struct log_field fields[] = {F_NUMBER("id", job->id), F_TEXT("server", job->server),
+        F_TEXT("answer", text ? text : "nothing"), F_SECONDS("runtime", job->runtime_ns), {0}};
+    write_record(answer == QUEUE_REFUSED ? LEVEL_ERROR : LEVEL_WARNING, job, messages[answer], fields);
+}
+
+void report_lost(const struct job *job, const char *why)
+{
+    bool runs = job->state == JOB_RUNNING;
+    const struct log_field fields[] = {F_NUMBER("id", job->id), F_TEXT("server", job->server), F_TEXT("why", why), {0}};
+    write_record(runs ? LEVEL_WARNING : LEVEL_INFO, job,
+        runs ? "job {id} lost its reservation while it ran: {why}; its result will be dropped and it will run again"
+             : "job {id} lost its reservation: {why}; it will run again",
+        fields);
+}

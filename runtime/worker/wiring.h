@@ -1,0 +1,65 @@
+#ifndef LUNASTALK_WORKER_WIRING_H
+#define LUNASTALK_WORKER_WIRING_H
+/*
+ * Inside of the worker: the struct that its files share. Nobody else includes this.
+ *
+ *   worker.c    the loop, signals, stopping          jobs.c      a job from reserved to settled
+ *   report.c    what is logged of a job              requests.c  what a handler asks for while it runs
+ */
+#include "executor/pool.h"
+#include "queue/queue.h"
+#include "worker/identity.h"
+#include "worker/worker.h"
+
+/*
+ * RUNNING ──signal, --run, --max-jobs, --stop-when-empty──▶ STOPPING ──all settled──▶ CLOSING ──▶ (loop ends)
+ *                                                              └──grace over, second signal──▶┘
+ */
+enum worker_state { WORKER_RUNNING, WORKER_STOPPING, WORKER_CLOSING };
+
+enum { WORKER_SIGNALS = 3 };
+
+struct worker {
+    uv_loop_t loop;
+    const struct config *config;
+    struct worker_options options;
+    struct identity identity;
+    enum worker_state state;
+    enum worker_result result;
+    struct queue *queue;
+    struct pool *pool;
+    struct list held;    // HELD jobs, next first
+    uint64_t jobs;       // ended, or buried without a run
+    uint64_t errors;     // of them, failures
+    bool dry;            // --stop-when-empty: nothing was ready, and nothing was settled since
+    uv_prepare_t turn;   // the end of a loop turn
+    uv_timer_t handback; // for held jobs
+    uv_timer_t deadline; // --run; when stopping, the grace period
+    uv_timer_t log;      // tries again to write what a slow reader left
+    uv_signal_t signals[WORKER_SIGNALS];
+};
+
+/* worker.c */
+void worker_stop(struct worker *worker, const char *why);
+
+/* jobs.c */
+void jobs_events(struct worker *worker, struct queue_events *events);
+void jobs_ended(void *worker, struct job *job);
+void jobs_unstarted(void *worker, struct job *job);
+/* Sends held jobs to executors, and hands back those that have waited too long. */
+void jobs_dispatch(struct worker *worker);
+/* Hands all held jobs back. */
+void jobs_return_held(struct worker *worker);
+
+/* requests.c */
+void requests_put(void *worker, uint64_t executor, struct job *job, const struct executor_put *put);
+void requests_asked(void *worker, uint64_t executor, struct job *job, uint32_t request);
+
+/* report.c: one record each */
+void report_done(const struct job *job);
+/* `verb` is what happens to it now; stats are known. */
+void report_outcome(const struct worker *worker, const struct job *job, const struct policy_decision *decision);
+void report_unsettled(const struct job *job, enum queue_answer answer, const char *text);
+void report_lost(const struct job *job, const char *why);
+
+#endif

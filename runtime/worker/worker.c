@@ -1,0 +1,208 @@
+#include "worker/wiring.h"
+
+#include "base/memory.h"
+#include "log/log.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOG_RETRY_MS = 100 };
+
+static void on_log(uv_timer_t *timer)
+{
+    (void)timer; // the turn that ends with it writes
+}
+
+static void close_handle(void *handle)
+{
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* The executors are gone: with the last handle closed the loop ends. */
+static void on_stopped(void *context)
+{
+    struct worker *worker = context;
+    if (worker->state != WORKER_CLOSING) {
+        worker->state = WORKER_CLOSING;
+        queue_close(worker->queue);
+    }
+    pool_free(worker->pool);
+    close_handle(&worker->turn);
+    close_handle(&worker->handback);
+    close_handle(&worker->deadline);
+    close_handle(&worker->log);
+    for (int i = 0; i < WORKER_SIGNALS; i++)
+        close_handle(&worker->signals[i]);
+}
+
+/* Nothing is left to settle: the connections close, the executors are let go. */
+static void finish(struct worker *worker)
+{
+    worker->state = WORKER_CLOSING;
+    queue_close(worker->queue);
+    pool_stop(worker->pool);
+}
+
+/* Jobs that still run are cut short: their connections close, which puts them back, and their executors end. */
+static void cut(struct worker *worker, const char *why)
+{
+    if (worker->state != WORKER_CLOSING) {
+        worker->result = WORKER_CUT;
+        LOG(LEVEL_WARNING, "{why}: {jobs} jobs are cut short and go back to the queue", F_TEXT("why", why),
+            F_NUMBER("jobs", queue_outstanding(worker->queue)));
+        finish(worker);
+    }
+    pool_kill(worker->pool, "the worker stops");
+}
+
+static void on_grace_over(uv_timer_t *timer)
+{
+    cut(timer->data, "the grace period is over");
+}
+
+void worker_stop(struct worker *worker, const char *why)
+{
+    if (worker->state != WORKER_RUNNING)
+        return;
+    LOG(LEVEL_INFO, "stopping: {why}", F_TEXT("why", why), F_TEXT("worker", worker->identity.id),
+        F_NUMBER("jobs", worker->jobs), F_NUMBER("errors", worker->errors));
+    worker->state = WORKER_STOPPING;
+    uv_timer_start(&worker->deadline, on_grace_over, worker->config->worker.shutdown_timeout_ms, 0);
+    queue_limit(worker->queue, 0);
+    pool_recall(worker->pool);
+    jobs_return_held(worker);
+}
+
+static void on_run_over(uv_timer_t *timer)
+{
+    worker_stop(timer->data, "--run is over");
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct worker *worker = handle->data;
+    if (worker->state == WORKER_RUNNING)
+        worker_stop(worker, strsignal(number));
+    else
+        cut(worker, "a second signal");
+}
+
+/* The end of a loop turn: everything that the turn has caused leaves in one write per peer. */
+static void on_turn(uv_prepare_t *prepare)
+{
+    struct worker *worker = prepare->data;
+    if (worker->state == WORKER_RUNNING) {
+        jobs_dispatch(worker);
+        if (list_empty(&worker->held) && !worker->dry && pool_idle(worker->pool))
+            queue_wait(worker->queue);
+    }
+    if (worker->state != WORKER_CLOSING)
+        queue_flush(worker->queue);
+    if (worker->state == WORKER_STOPPING && !queue_outstanding(worker->queue))
+        finish(worker);
+    pool_flush(worker->pool);
+    if (log_flush() && !uv_is_active((uv_handle_t *)&worker->log))
+        uv_timer_start(&worker->log, on_log, LOG_RETRY_MS, 0);
+}
+
+static void on_ready(void *context, size_t handlers)
+{
+    struct worker *worker = context;
+    LOG(LEVEL_INFO, "{handlers} handlers are loaded from {path}", F_NUMBER("handlers", handlers),
+        F_TEXT("path", worker->config->jobs.path));
+}
+
+static void on_refused(void *context, const char *why)
+{
+    struct worker *worker = context;
+    if (worker->result == WORKER_REFUSED)
+        return; // each executor says the same
+    LOG(LEVEL_EMERGENCY, "the handlers do not load: {why}", F_TEXT("why", why));
+    worker->result = WORKER_REFUSED;
+    if (worker->state == WORKER_RUNNING)
+        finish(worker);
+}
+
+static void open_queue(struct worker *worker)
+{
+    const struct config *config = worker->config;
+    struct queue_events events;
+    const struct queue_options options = {
+        .server = config->beanstalkd.server,
+        .tubes = config->worker.tubes,
+        .tube_count = config->worker.tube_count,
+        .reserve_timeout_s = worker->options.stop_when_empty ? 0 : config->beanstalkd.reserve_timeout_s,
+        .executors = config->worker.executors,
+    };
+    jobs_events(worker, &events);
+    worker->queue = queue_new(&worker->loop, &options, &events);
+    if (worker->options.max_jobs && worker->options.max_jobs < 1000)
+        queue_limit(worker->queue, (unsigned)worker->options.max_jobs);
+}
+
+static void open_pool(struct worker *worker)
+{
+    const struct config *config = worker->config;
+    const struct pool_events events = {
+        worker, on_ready, on_refused, jobs_ended, jobs_unstarted, requests_put, requests_asked, on_stopped};
+    const struct executor_options options = {
+        .binary = worker->options.executor,
+        .directory = config->directory,
+        .jobs_path = config->jobs.path,
+        .settings = config->settings,
+        .lowest_level = log_lowest(),
+    };
+    worker->pool = pool_new(&worker->loop, config->worker.executors, &options, &events);
+}
+
+static void open_handles(struct worker *worker)
+{
+    static const int numbers[WORKER_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
+    uv_prepare_init(&worker->loop, &worker->turn);
+    uv_timer_init(&worker->loop, &worker->handback);
+    uv_timer_init(&worker->loop, &worker->deadline);
+    uv_timer_init(&worker->loop, &worker->log);
+    worker->turn.data = worker->handback.data = worker->deadline.data = worker->log.data = worker;
+    uv_prepare_start(&worker->turn, on_turn);
+    for (int i = 0; i < WORKER_SIGNALS; i++) {
+        uv_signal_init(&worker->loop, &worker->signals[i]);
+        worker->signals[i].data = worker;
+        uv_signal_start(&worker->signals[i], on_signal, numbers[i]);
+    }
+    if (worker->options.run_s)
+        uv_timer_start(&worker->deadline, on_run_over, worker->options.run_s * 1000, 0);
+}
+
+static void say_hello(const struct worker *worker)
+{
+    LOG(LEVEL_INFO, "lunastalk {version} starts as {worker}", F_TEXT("version", LUNASTALK_VERSION),
+        F_TEXT("worker", worker->identity.id), F_TEXT("instance", worker->identity.instance),
+        F_NUMBER("pid", (uint64_t)getpid()), F_NUMBER("executors", worker->config->worker.executors),
+        F_TEXT("beanstalkd", worker->config->beanstalkd.server));
+}
+
+enum worker_result worker_run(const struct config *config, const struct worker_options *options)
+{
+    struct worker *worker = mem_new(sizeof *worker);
+    worker->config = config;
+    worker->options = *options;
+    list_init(&worker->held);
+    identity_make(&worker->identity, config->worker.name, options->number);
+    uv_loop_init(&worker->loop);
+    say_hello(worker);
+    open_handles(worker);
+    open_queue(worker);
+    open_pool(worker);
+    pool_start(worker->pool);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    LOG(LEVEL_INFO, "stopped", F_TEXT("worker", worker->identity.id), F_NUMBER("jobs", worker->jobs),
+        F_NUMBER("errors", worker->errors));
+    log_flush();
+    enum worker_result result = worker->result;
+    uv_loop_close(&worker->loop);
+    free(worker);
+    return result;
+}
