@@ -114,7 +114,7 @@ static int append(const char *bytes, size_t size, void *out)
 
 void json_pretty(struct buffer *out, const struct json *value)
 {
-    json_dump_callback(native(value), append, out, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER);
+    json_dump_callback(native(value), append, out, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
 }
 
 void json_quote(struct buffer *out, const char *bytes, size_t size)

@@ -4,7 +4,6 @@
 #include "worker/worker.h"
 
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,25 +68,24 @@ static void find_executor(char path[PATH_MAX])
     memcpy(path, installed, sizeof installed);
 }
 
-static int run(const struct config *config, struct worker_options *options)
+static int run(const struct config *config, struct worker_options options)
 {
     static const int exit_codes[] = {
         [WORKER_DONE] = EXIT_DONE, [WORKER_CUT] = EXIT_FAILED, [WORKER_REFUSED] = EXIT_CONFIG};
     char executor[PATH_MAX];
     find_executor(executor);
-    options->executor = executor;
+    options.executor = executor;
     if (chdir(config->directory) != 0) {
         fprintf(stderr, "lunastalk run: cannot work in %s: %m\n", config->directory);
         return EXIT_CONFIG;
     }
-    signal(SIGPIPE, SIG_IGN); // a write to a peer that is gone is an error, not our end
     log_open(config);
-    return exit_codes[worker_run(config, options)];
+    return exit_codes[worker_run(config, &options)];
 }
 
 int command_run(int argc, char **argv)
 {
-    struct flags flags = {NULL};
+    struct flags flags = {0};
     struct worker_options worker = {0};
     const struct option_spec specs[] = {
         {"run", "SECONDS", "stop after this time", .value = &flags.run},
@@ -121,7 +119,7 @@ int command_run(int argc, char **argv)
                 " for example (supervisord: user=; systemd: User=), or say --allow-root");
         exit_code = EXIT_CONFIG;
     } else {
-        exit_code = run(config, &worker);
+        exit_code = run(config, worker);
     }
     config_free(config);
     return exit_code;
