@@ -38,7 +38,7 @@ object = $(patsubst runtime/%.c,$(BUILD)/obj/%.o,$(1))
 RUNTIME_OBJ  := $(call object,$(RUNTIME_SRC))
 EXECUTOR_OBJ := $(call object,$(EXECUTOR_SRC) $(SHARED_SRC))
 
-.PHONY: all test unit functional check lint format demo bench install uninstall clean help
+.PHONY: all test unit functional check format demo bench install uninstall clean help
 all: $(BUILD)/lunastalk $(BUILD)/lunastalk-executor
 
 $(BUILD)/lunastalk: $(RUNTIME_OBJ)
@@ -73,6 +73,30 @@ uninstall:
 	rm -f $(DESTDIR)$(bindir)/lunastalk $(DESTDIR)$(libexecdir)/lunastalk-executor
 	-rmdir $(DESTDIR)$(libexecdir) 2>/dev/null
 
+test:
+	scripts/install-packages test
+	BUILD=$(BUILD) scripts/test
+
+unit functional:
+	BUILD=$(BUILD) scripts/test spec/$@
+
+check:
+	@status=0; for lint in scripts/lint-*; do echo $$lint; $$lint || status=1; done; exit $$status
+
+demo:
+	scripts/install-packages demo
+	$(MAKE) all
+	BUILD=$(BUILD) scripts/demo
+
+bench:
+	scripts/install-packages bench
+	$(MAKE) all $(BUILD)/bench-raw
+	BUILD=$(BUILD) scripts/bench/run
+
+$(BUILD)/bench-raw: scripts/bench/raw.c
+	@mkdir -p $(@D)
+	$(CC) -O2 $(WARN) -o $@ $<
+
 format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
 
@@ -84,6 +108,7 @@ help:
 	@echo 'make demo       watch real jobs run (installs what it needs)'
 	@echo 'make test       build, check and test everything (installs what it needs)'
 	@echo 'make bench      measure against the raw limit of beanstalkd'
+	@echo 'make unit       the unit specs only; make functional: the functional ones'
 	@echo 'make check      format, lints and static analysis only'
 	@echo 'make format     lay out the C sources'
 	@echo 'make install    to DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); make uninstall takes it away'

@@ -1,0 +1,116 @@
+--- scripts/install-packages with every tool that it calls replaced by a script that writes down how it was called.
+local process = require "spec.support.process"
+local temp = require "spec.support.temp"
+
+local STUBS = {
+  -- Everything is installed but what MISSING names.
+  ["dpkg-query"] = [[shift 3; for p; do case " $MISSING " in *" $p "*) ;; *) echo "installed $p" ;; esac; done]],
+  ["apt-cache"] = [[
+    [ -e "$STATE/updated" ] || [ -z "$STALE" ] && echo "  Candidate: 1.0" || echo "  Candidate: (none)"
+  ]],
+  ["apt-get"] = [[
+    echo "apt-get $*" >>"$STATE/calls"
+    cp "$POLICY_RC_D" "$STATE/policy" 2>/dev/null
+    [ "$1" != update ] || touch "$STATE/updated"
+    [ "$1" != install ] || [ -z "$OUTDATED" ] || [ "$OUTDATED" = "until update" -a -e "$STATE/updated" ]
+  ]],
+  id = [[echo "$ID"]],
+  sudo = [[echo "sudo $*" >>"$STATE/calls"; [ -n "$SUDO" ]  ]],
+  dpkg = "",
+  systemctl = "",
+}
+
+-- Runs it; the object has code, output, the list of calls, the policy file as apt-get saw it and as it is afterwards.
+local function install(set, variables, policy)
+  local dir = temp.dir()
+  for name, text in pairs(STUBS) do
+    temp.write(dir .. "/bin/" .. name, "#!/bin/sh\n" .. text .. "\n")
+  end
+  temp.write(dir .. "/calls", "")
+  if policy then
+    temp.write(dir .. "/policy-rc.d", policy)
+  end
+  assert(os.execute("chmod +x " .. dir .. "/bin/*"))
+  local env = {
+    PATH = dir .. "/bin:" .. os.getenv "PATH", STATE = dir, POLICY_RC_D = dir .. "/policy-rc.d", ID = "0", MISSING = "",
+    STALE = "", OUTDATED = "", SUDO = "",
+  }
+  for name, value in pairs(variables or {}) do
+    env[name] = value
+  end
+  local run = {}
+  run.code, run.output = process.run({ "scripts/install-packages", set }, { env = env })
+  run.calls = temp.read(dir .. "/calls")
+  local function content(name)
+    local file = io.open(dir .. "/" .. name)
+    return file and file:read "*a"
+  end
+  run.during, run.after, run.left = content "policy", content "policy-rc.d", content "policy-rc.d.before-lunastalk"
+  return run
+end
+
+local INSTALL = "apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "
+
+describe("scripts/install-packages", function()
+  it("does nothing where all is there, for every set", function()
+    for _, set in ipairs { "build", "test", "demo", "bench" } do
+      local run = install(set, { ID = "1000" })
+      assert.same({ 0, "", "" }, { run.code, run.output, run.calls })
+    end
+  end)
+
+  it("installs exactly what is missing", function()
+    local run = install("test", { MISSING = "beanstalkd lua-check elsewhere" })
+    assert.equal(0, run.code)
+    assert.equal(INSTALL .. "beanstalkd lua-check\n", run.calls)
+    assert.equal("", install("build", { MISSING = "beanstalkd" }).calls)
+  end)
+
+  it("forbids services while it installs, and only then", function()
+    local run = install("bench", { MISSING = "beanstalkd" })
+    assert.matches("exit 101", run.during)
+    assert.is_nil(run.after)
+  end)
+
+  it("puts back the policy that was there, also when the installation fails", function()
+    for outdated, code in pairs { [""] = 0, ["for ever"] = 1 } do
+      local run = install("bench", { MISSING = "beanstalkd", OUTDATED = outdated }, "mine")
+      assert.equal(code, run.code)
+      assert.matches("exit 101", run.during)
+      assert.same({ "mine" }, { run.after, run.left })
+    end
+  end)
+
+  it("takes away what an earlier run that was killed left", function()
+    local left = install("bench", { MISSING = "beanstalkd" }).during
+    local run = install("bench", { MISSING = "beanstalkd" }, left)
+    assert.same({ nil, nil }, { run.after, run.left })
+  end)
+
+  it("refreshes the lists when they do not know a package", function()
+    assert.equal("apt-get update\n" .. INSTALL .. "beanstalkd\n",
+      install("bench", { MISSING = "beanstalkd", STALE = "yes" }).calls)
+  end)
+
+  it("refreshes the lists when what they name cannot be fetched", function()
+    local run = install("bench", { MISSING = "beanstalkd", OUTDATED = "until update" })
+    assert.equal(0, run.code)
+    assert.equal(INSTALL .. "beanstalkd\napt-get update\n" .. INSTALL .. "beanstalkd\n", run.calls)
+  end)
+
+  it("becomes root with sudo", function()
+    local run = install("bench", { MISSING = "beanstalkd", ID = "1000", SUDO = "yes" })
+    assert.matches("sudo scripts/install%-packages bench\n$", run.calls)
+  end)
+
+  it("prints the line to run with neither root nor sudo", function()
+    local run = install("bench", { MISSING = "beanstalkd", ID = "1000" })
+    assert.equal(1, run.code)
+    assert.matches("apt%-get install %-%-no%-install%-recommends beanstalkd\n", run.output)
+    assert.is_nil(run.calls:find "apt%-get")
+  end)
+
+  it("refuses a set that is none", function()
+    assert.equal(64, install("everything").code)
+  end)
+end)
