@@ -13,12 +13,11 @@ char *buffer_reserve(struct buffer *buffer, size_t size)
 {
     if (buffer->capacity - buffer->end >= size)
         return buffer->memory + buffer->end;
-    size_t used = buffer_size(buffer);
-    // Moving to the front is cheap when at least half is free; otherwise growing keeps appends linear.
-    if (buffer->start < used || buffer->capacity - used < size) {
-        size_t capacity = buffer->capacity ? buffer->capacity : FIRST;
-        while (capacity - used < size)
-            capacity *= 2;
+    size_t used = buffer_size(buffer), capacity = buffer->capacity ? buffer->capacity : FIRST;
+    // Moving to the front, with half of the memory free behind it, keeps appends linear.
+    while (capacity - used < size || capacity - used < used)
+        capacity *= 2;
+    if (capacity > buffer->capacity) {
         buffer->memory = mem_resize(buffer->memory, capacity);
         buffer->capacity = capacity;
     }

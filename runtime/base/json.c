@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include "base/escape.h"
 #include "base/utf8.h"
 
 #include <jansson.h>
@@ -114,23 +115,19 @@ static int append(const char *bytes, size_t size, void *out)
 
 void json_pretty(struct buffer *out, const struct json *value)
 {
-    json_dump_callback(native(value), append, out, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
+    json_dump_callback(
+        native(value), append, out, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
 }
 
 void json_quote(struct buffer *out, const char *bytes, size_t size)
 {
     buffer_append(out, "\"", 1);
     for (size_t at = 0; at < size;) {
-        unsigned char c = (unsigned char)bytes[at];
         size_t length = utf8_length(bytes + at, size - at);
-        if (!length)
-            buffer_append_text(out, "\xef\xbf\xbd");
-        else if (c == '"' || c == '\\')
-            buffer_printf(out, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            buffer_printf(out, "\\u%04x", c);
+        if (length)
+            escape_append(out, bytes + at, length, ESCAPE_QUOTED);
         else
-            buffer_append(out, bytes + at, length);
+            buffer_append_text(out, "\xef\xbf\xbd");
         at += length ? length : 1;
     }
     buffer_append(out, "\"", 1);

@@ -12,7 +12,15 @@
 
 struct json;
 
-enum json_kind { JSON_KIND_NULL, JSON_KIND_BOOLEAN, JSON_KIND_INTEGER, JSON_KIND_REAL, JSON_KIND_STRING, JSON_KIND_ARRAY, JSON_KIND_OBJECT };
+enum json_kind {
+    JSON_KIND_NULL,
+    JSON_KIND_BOOLEAN,
+    JSON_KIND_INTEGER,
+    JSON_KIND_REAL,
+    JSON_KIND_STRING,
+    JSON_KIND_ARRAY,
+    JSON_KIND_OBJECT
+};
 
 /*
  * Parses all of `bytes` as one JSON text (RFC 8259): duplicate keys, invalid UTF-8, trailing bytes and nesting deeper
@@ -39,7 +47,7 @@ bool json_as_boolean(const struct json *value, bool otherwise);
 
 /* Appends the value, indented by two spaces per level, members in their order. */
 void json_pretty(struct buffer *out, const struct json *value);
-/* Appends `bytes` as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD. */
+/* Appends `bytes` as a JSON string with its quotes, escaped as base/escape.h says but for invalid UTF-8: U+FFFD. */
 void json_quote(struct buffer *out, const char *bytes, size_t size);
 
 #endif

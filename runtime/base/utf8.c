@@ -21,9 +21,24 @@ size_t utf8_length(const char *bytes, size_t size)
     if (b[0] >= 0xf0 && b[0] <= 0xf4) {
         unsigned char lowest = b[0] == 0xf0 ? 0x90 : 0x80, highest = b[0] == 0xf4 ? 0x8f : 0xbf;
         return size >= 4 && continues(b[1], lowest, highest) && continues(b[2], 0x80, 0xbf) &&
-                continues(b[3], 0x80, 0xbf)
-            ? 4
-            : 0;
+                       continues(b[3], 0x80, 0xbf)
+                   ? 4
+                   : 0;
     }
     return 0;
+}
+
+static int inside(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+size_t utf8_cut(const char *bytes, size_t size, size_t most)
+{
+    size_t cut = most;
+    if (size <= most)
+        return size;
+    while (cut && most - cut < 3 && inside(bytes[cut]))
+        cut--;
+    return inside(bytes[cut]) ? most : cut; // no UTF-8: anywhere
 }

@@ -1,9 +1,9 @@
 #include "command/bulk.h"
 
+#include "base/escape.h"
 #include "command/command.h"
 #include "command/lines.h"
 #include "command/progress.h"
-#include "command/text.h"
 #include "job/envelope.h"
 
 #include <string.h>
@@ -29,7 +29,7 @@ static void refuse(struct import *import, uint64_t line, const char *why)
     struct buffer text = {0};
     if (++import->bulk->refused > REASONS_SHOWN)
         return;
-    text_escape(&text, why, strlen(why), false);
+    escape_append(&text, why, strlen(why), ESCAPE_LINE);
     progress_clear(&import->progress);
     fprintf(stderr, "line %llu: %s\n", (unsigned long long)line, buffer_text(&text));
     buffer_free(&text);

@@ -75,9 +75,7 @@ static void print_body(const struct found *job)
         json_pretty(&text, job->document);
     else
         buffer_append(&text, buffer_data(&job->body), buffer_size(&job->body));
-    size_t size = buffer_size(&text), shown = size < BODY_SHOWN ? size : BODY_SHOWN;
-    while (shown < size && shown && ((unsigned char)buffer_data(&text)[shown] & 0xc0) == 0x80)
-        shown--; // never through a character
+    size_t size = buffer_size(&text), shown = utf8_cut(buffer_data(&text), size, BODY_SHOWN);
     text.end = text.start + shown;
     text_print(&text);
     puts(shown < size ? "\n… (--raw shows all)" : "");

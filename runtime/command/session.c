@@ -1,7 +1,7 @@
 #include "command/session.h"
 
+#include "base/escape.h"
 #include "command/command.h"
-#include "command/text.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -35,7 +35,7 @@ __attribute__((format(printf, 2, 0))) static void complain(
     char text[2048];
     struct buffer line = {0};
     int size = vsnprintf(text, sizeof text, format, arguments);
-    text_escape(&line, text, size < (int)sizeof text ? (size_t)size : sizeof text - 1, false);
+    escape_append(&line, text, size < (int)sizeof text ? (size_t)size : sizeof text - 1, ESCAPE_LINE);
     fprintf(stderr, "lunastalk %s: %s\n", session->command, buffer_text(&line));
     buffer_free(&line);
 }

@@ -1,6 +1,7 @@
 #include "config/problems.h"
 
-#include "base/json.h"
+#include "base/escape.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,14 +30,13 @@ void problems_close(struct problems *problems)
         buffer_printf(problems->lines, "and %zu more\n", problems->count - PROBLEMS_SHOWN);
 }
 
-/* Between the quotes of a JSON string there is no control character and no invalid UTF-8. */
 static const char *escape(struct arena *arena, const char *text, size_t size)
 {
-    struct buffer quoted = {0};
-    json_quote(&quoted, text, size);
-    const char *inside = arena_copy(arena, buffer_data(&quoted) + 1, buffer_size(&quoted) - 2);
-    buffer_free(&quoted);
-    return inside;
+    struct buffer line = {0};
+    escape_append(&line, text, size, ESCAPE_LINE);
+    const char *copy = arena_copy(arena, buffer_text(&line), buffer_size(&line));
+    buffer_free(&line);
+    return copy;
 }
 
 const char *problems_place(struct arena *arena, const char *name)
@@ -46,8 +46,6 @@ const char *problems_place(struct arena *arena, const char *name)
 
 const char *problems_quote(struct arena *arena, const char *text, size_t size)
 {
-    size_t kept = size > QUOTED ? QUOTED : size;
-    while (kept < size && kept && ((unsigned char)text[kept] & 0xc0) == 0x80)
-        kept--;
+    size_t kept = utf8_cut(text, size, QUOTED);
     return arena_printf(arena, "'%s%s'", escape(arena, text, kept), kept < size ? "…" : "");
 }

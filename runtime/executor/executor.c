@@ -155,7 +155,7 @@ void executor_harvest(struct executor *executor)
 static void recall_from(struct executor *executor, struct list *first)
 {
     // From the end, so that each goes before the one behind it where the receiver puts them.
-    for (struct list *link = executor->sent.prev, *before; link != first->prev; link = before) {
+    for (struct list *end = first->prev, *link = executor->sent.prev, *before; link != end; link = before) {
         before = link->prev;
         if (board_recall(executor->board, job_at(link)->slot, job_at(link)->sequence))
             give_unstarted(executor, job_at(link));

@@ -1,5 +1,7 @@
 #include "executor/output.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,12 +19,12 @@ static void split(struct output *output)
 {
     while (buffer_size(&output->line)) {
         const char *data = buffer_data(&output->line);
-        size_t size = buffer_size(&output->line);
+        size_t size = buffer_size(&output->line), cut = utf8_cut(data, size, LINE_LONGEST);
         const char *end = memchr(data, '\n', size);
         if (end && end - data <= LINE_LONGEST)
             end_line(output, (size_t)(end - data), (size_t)(end - data) + 1);
-        else if (size >= LINE_LONGEST)
-            end_line(output, LINE_LONGEST, LINE_LONGEST);
+        else if (cut < size)
+            end_line(output, cut, cut);
         else
             return;
     }

@@ -52,8 +52,8 @@ static int check_url(const char *where, const struct json *value, struct error *
 static int check_callback(const char *where, const struct json *parent, struct error *error)
 {
     const struct json *value = json_member(parent, "callback");
-    const char *text = json_as_text(value, NULL);
-    if (json_kind(value) == JSON_KIND_NULL || (text && !*text))
+    size_t size;
+    if (json_kind(value) == JSON_KIND_NULL || (json_as_text(value, &size) && !size))
         return 0;
     if (json_kind(value) != JSON_KIND_ARRAY)
         return check_url(where, value, error);
@@ -99,7 +99,10 @@ static int read_name(struct envelope *envelope, const struct json *root, struct 
     if (!name)
         return error_set(error, "\"job\" is %s, not a handler's name", json_kind_name(value));
     if (!envelope_name_valid(name, size))
-        return error_set(error, "\"job\" is no handler's name: segments of a-z 0-9 _ joined by dots");
+        return error_set(error,
+            "\"job\" is no handler's name: segments of a-z 0-9 _ joined by dots, none "
+            "beginning with _, not below lib, %d bytes at most",
+            ENVELOPE_NAME_LONGEST);
     memcpy(envelope->name, name, size + 1);
     return 0;
 }
@@ -140,9 +143,7 @@ int envelope_parse(struct envelope *envelope, const char *body, size_t size, str
     struct json *root = json_parse(body, size, ENVELOPE_DEPTH, &why);
     if (!root)
         return error_set(error, "not JSON: %s", why.text);
-    int result = read_root(envelope, root, &why);
-    if (result < 0)
-        error_set(error, "%s", why.text);
+    int result = read_root(envelope, root, error);
     json_free(root);
     return result;
 }

@@ -47,8 +47,8 @@ void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s
     if (job->outcome)
         return;
     job->outcome = mem_new(sizeof *job->outcome);
-    *job->outcome =
-        (struct job_outcome){kind, delay_s, mem_copy(reason, reason_size), mem_copy(traceback, traceback_size)};
+    *job->outcome = (struct job_outcome){
+        kind, delay_s, mem_copy(reason, reason_size), mem_copy(traceback, traceback_size), reason_size, traceback_size};
 }
 
 void job_move(struct job *job, enum job_state state)

@@ -33,6 +33,7 @@ struct job_outcome {
     enum policy_outcome kind;
     uint32_t delay_s;         // RELEASED
     char *reason, *traceback; // never NULL; "" when there is none
+    size_t reason_size, traceback_size;
 };
 
 struct job {
@@ -46,6 +47,7 @@ struct job {
     /* queue/: the reservation. `consumer` is NULL once it is lost: no verb can be sent any more. */
     struct consumer *consumer;
     struct list in_consumer;
+    unsigned answers;     // of the server about this job, still to come
     uint64_t reserved_ns; // clock_ns()
 
     /* worker/ and executor/ */

@@ -21,5 +21,5 @@ struct policy_decision policy_decide(const struct policy_input *input)
 
 unsigned policy_attempt(uint64_t buries, unsigned retries)
 {
-    return (unsigned)(buries % (retries + 1)) + 1;
+    return (unsigned)(buries % (retries + UINT64_C(1))) + 1;
 }

@@ -3,7 +3,7 @@
 /*
  * The sink of stdout and stderr. Its descriptor is shared with whoever started the worker and stays in blocking mode,
  * so it is written only as far as poll() says that a write of PIPE_BUF bytes does not block. What does not leave is
- * kept, 1 MB at most; then the oldest whole records go, and a line says how many.
+ * kept, 1 MB at most; then the oldest records of which nothing has left go, and a line says how many.
  */
 #include "base/buffer.h"
 
@@ -12,6 +12,7 @@
 struct sink_stream {
     int fd;
     struct buffer kept;
+    size_t begun;               // bytes at the front that end a record which has left in part
     unsigned long long dropped; // records since the last line that said so
     bool broken;                // the other end is gone: records are dropped silently
 };

@@ -67,20 +67,26 @@ static void on_retry(uv_timer_t *timer)
 
 void queue_wait(struct queue *queue)
 {
+    queue->wanted = true;
+}
+
+/* One connection waits for a job, unless one does or has been asked. */
+static void wait_for_job(struct queue *queue)
+{
     struct consumer *consumer, *empty = NULL;
-    if (!may_reserve(queue) || uv_is_active((uv_handle_t *)&queue->retry))
-        return;
+    bool connecting = uv_is_active((uv_handle_t *)&queue->retry);
     FOR_EACH_CONSUMER(queue, consumer)
     {
-        if (consumer->state == CONSUMER_CONNECTING || consumer->asked)
+        if (consumer->asked)
             return;
         if (consumer->state == CONSUMER_EMPTY)
             empty = consumer;
+        connecting |= consumer->state == CONSUMER_CONNECTING;
     }
     if (empty) {
         window_reset(&queue->window);
         consumer_wait(empty);
-    } else if (queue->consumer_count <= queue->options.executors) {
+    } else if (!connecting && queue->consumer_count <= queue->options.executors) {
         consumer_new(queue);
     }
 }
@@ -116,8 +122,12 @@ static unsigned room(const struct queue *queue)
 
 static void release_returned(void *context, struct job *job)
 {
-    if (job->stats)
-        queue_release(context, job, 0);
+    if (!job->stats)
+        return; // lost: that follows
+    struct consumer *consumer = job->consumer;
+    bool settled = consumer->settled;
+    queue_release(context, job, 0);
+    consumer->settled = settled; // nobody is free for another job in its place
 }
 
 /* Jobs handed back: all that it has are closed away, some among others are released one by one. */
@@ -142,17 +152,23 @@ void queue_flush(struct queue *queue)
     struct consumer *consumer;
     FOR_EACH_CONSUMER(queue, consumer)
     {
+        if (consumer->returning)
+            give_back(queue, consumer);
+    }
+    FOR_EACH_CONSUMER(queue, consumer)
+    {
         if (consumer->settled && consumer->state == CONSUMER_HOLDING && may_reserve(queue)) {
             window_grow(&queue->window);
             consumer_ask(consumer, room(queue));
         }
         consumer->settled = false;
-        connection_flush(consumer->connection);
     }
+    if (queue->wanted && may_reserve(queue))
+        wait_for_job(queue); // when nobody was asked above
+    queue->wanted = false;
     FOR_EACH_CONSUMER(queue, consumer)
     {
-        if (consumer->returning)
-            give_back(queue, consumer);
+        connection_flush(consumer->connection);
     }
 }
 
@@ -166,7 +182,6 @@ void queue_return(struct queue *queue, struct job *job)
 void queue_consumer_ready(struct queue *queue)
 {
     queue->state = QUEUE_UP;
-    backoff_reset(&queue->backoff);
 }
 
 void queue_consumer_lost(struct queue *queue, const char *why)

@@ -79,6 +79,7 @@ static void on_reserved(void *context, void *argument, const struct beanstalkd_r
     (void)argument;
     consumer->asked--;
     if (reply && reply->kind == REPLY_RESERVED) {
+        backoff_reset(&consumer->queue->backoff);
         if (consumer->state == CONSUMER_WAITING)
             move(consumer, CONSUMER_HOLDING);
         take(consumer, reply); // counted in `ahead` since it was asked for
@@ -87,9 +88,12 @@ static void on_reserved(void *context, void *argument, const struct beanstalkd_r
     consumer->queue->ahead--;
     if (!reply)
         return;
-    if (reply->kind != REPLY_TIMED_OUT && reply->kind != REPLY_DEADLINE_SOON) {
+    bool waiting = consumer->state == CONSUMER_WAITING;
+    // DEADLINE_SOON to one that holds no job: the server sees one. Closing is what gives it back.
+    if (reply->kind != REPLY_TIMED_OUT && (waiting || reply->kind != REPLY_DEADLINE_SOON)) {
         connection_close(consumer->connection, beanstalkd_reply_name(reply->kind));
-    } else if (consumer->state == CONSUMER_WAITING) {
+    } else if (waiting) {
+        backoff_reset(&consumer->queue->backoff);
         move(consumer, CONSUMER_EMPTY);
         consumer->queue->events.empty(consumer->queue->events.context);
     } else {

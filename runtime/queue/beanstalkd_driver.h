@@ -51,6 +51,7 @@ struct queue {
     unsigned jobs;  // on all consumers
     unsigned ahead; // jobs that no verb was sent for, and reserves without an answer
     size_t bytes;   // of the bodies of `jobs`
+    bool wanted;    // queue_wait() was called in this turn
     struct window window;
     struct backoff backoff;
     uv_timer_t retry, idle;

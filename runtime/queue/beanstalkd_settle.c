@@ -8,33 +8,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void on_settled(void *context, void *argument, const struct beanstalkd_reply *reply)
+/* What a server that is in step may say to a verb instead of doing it; BURIED when it could not release. */
+static bool may_refuse(enum beanstalkd_reply_kind kind)
 {
-    struct consumer *consumer = context;
+    return kind == REPLY_NOT_FOUND || kind == REPLY_BURIED || kind == REPLY_INTERNAL_ERROR ||
+           kind == REPLY_OUT_OF_MEMORY;
+}
+
+static void finish(
+    struct consumer *consumer, struct job *job, const struct beanstalkd_reply *reply, enum beanstalkd_reply_kind wanted)
+{
     struct queue *queue = consumer->queue;
-    struct job *job = argument;
     enum queue_answer answer = QUEUE_REFUSED;
     if (!reply)
         answer = QUEUE_UNKNOWN;
-    else if (reply->kind == REPLY_DELETED || reply->kind == REPLY_RELEASED || reply->kind == REPLY_BURIED)
+    else if (reply->kind == wanted)
         answer = QUEUE_DONE;
     else if (reply->kind == REPLY_NOT_FOUND)
         answer = QUEUE_GONE;
     consumer_drop(job);
     queue->events.settled(queue->events.context, job, answer, reply ? beanstalkd_reply_name(reply->kind) : NULL);
+    if (reply && reply->kind != wanted && !may_refuse(reply->kind))
+        connection_close(consumer->connection, beanstalkd_reply_name(reply->kind));
+}
+
+static void on_deleted(void *consumer, void *job, const struct beanstalkd_reply *reply)
+{
+    finish(consumer, job, reply, REPLY_DELETED);
+}
+
+static void on_buried(void *consumer, void *job, const struct beanstalkd_reply *reply)
+{
+    finish(consumer, job, reply, REPLY_BURIED);
+}
+
+static void on_released(void *consumer, void *job, const struct beanstalkd_reply *reply)
+{
+    finish(consumer, job, reply, REPLY_RELEASED);
 }
 
 /* The command was appended: counts it, and expects its answer. */
-static void settle(struct job *job)
+static void settle(struct job *job, connection_reply *callback)
 {
     struct consumer *consumer = job->consumer;
     if (job->state != JOB_SETTLING)
         job_move(job, JOB_SETTLING);
     consumer->queue->ahead--;
     consumer->settled = true;
+    job->answers++;
     if (job->runtime_ns)
         window_ran(&consumer->queue->window, job->runtime_ns);
-    connection_expect(consumer->connection, REPLY_LIMIT_MS, on_settled, job);
+    connection_expect(consumer->connection, REPLY_LIMIT_MS, callback, job);
 }
 
 static struct buffer *out(struct job *job)
@@ -47,21 +71,21 @@ void queue_delete(struct queue *queue, struct job *job)
 {
     (void)queue;
     beanstalkd_command_id(out(job), "delete", job->id);
-    settle(job);
+    settle(job, on_deleted);
 }
 
 void queue_bury(struct queue *queue, struct job *job)
 {
     (void)queue;
     beanstalkd_bury(out(job), job->id, job->stats->priority);
-    settle(job);
+    settle(job, on_buried);
 }
 
 void queue_release(struct queue *queue, struct job *job, uint32_t delay_s)
 {
     (void)queue;
     beanstalkd_release(out(job), job->id, job->stats->priority, delay_s);
-    settle(job);
+    settle(job, on_released);
 }
 
 struct question {
@@ -88,6 +112,7 @@ static void on_stats(void *context, void *argument, const struct beanstalkd_repl
     struct question question = *(struct question *)argument;
     struct job *job = question.job;
     free(argument);
+    job->answers--;
     if (reply && reply->kind == REPLY_OK && !job->stats) {
         job->stats = read_stats(reply);
         job->tube = job->stats->tube;
@@ -95,6 +120,12 @@ static void on_stats(void *context, void *argument, const struct beanstalkd_repl
     question.done(question.context, job);
     if (!reply || reply->kind == REPLY_OK)
         return;
+    if (reply->kind != REPLY_NOT_FOUND) {
+        connection_close(consumer->connection, beanstalkd_reply_name(reply->kind));
+        return;
+    }
+    if (job->answers)
+        return; // the last one tells
     // Somebody deleted it under us: there is nothing left to settle.
     struct queue *queue = consumer->queue;
     queue->ahead--;
@@ -114,6 +145,7 @@ void queue_ask(struct queue *queue, struct job *job, queue_asked *done, void *co
     }
     struct question *question = mem_new(sizeof *question);
     *question = (struct question){job, done, context};
+    job->answers++;
     beanstalkd_command_id(out(job), "stats-job", job->id);
     connection_expect(job->consumer->connection, REPLY_LIMIT_MS, on_stats, question);
 }

@@ -44,7 +44,7 @@ struct queue *queue_new(uv_loop_t *loop, const struct queue_options *options, co
  */
 void queue_close(struct queue *queue);
 
-/* An executor is free and no job is held: sees to it that one connection waits for a job. Cheap when one does. */
+/* An executor is free and no job is held: queue_flush() sees to it that one connection waits for a job. */
 void queue_wait(struct queue *queue);
 /* At most so many jobs reserved at a time from now on; 0 stops reserving. UINT_MAX at first. */
 void queue_limit(struct queue *queue, unsigned jobs);

@@ -71,15 +71,16 @@ void report_outcome(const struct worker *worker, const struct job *job, const st
         report_release(job, decision);
         return;
     }
-    struct log_field fields[10] = {F_TEXT("next", describe(decision)), F_TEXT("reason", outcome->reason),
-        F_TEXT("server", job->server), F_NUMBER("id", job->id), F_TEXT("tube", job->tube),
+    struct log_field fields[10] = {F_TEXT("next", describe(decision)),
+        F_BYTES("reason", outcome->reason, outcome->reason_size), F_TEXT("server", job->server),
+        F_NUMBER("id", job->id), F_TEXT("tube", job->tube),
         F_NUMBER("attempt", policy_attempt(job->stats->buries, NO_RETRIES)), F_SECONDS("runtime", job->runtime_ns)};
     size_t count = 7;
     show_command(command, sizeof command, worker, job, decision);
     if (*command)
         fields[count++] = F_TEXT("show", command);
-    if (*outcome->traceback)
-        fields[count++] = F_TEXT("traceback", outcome->traceback);
+    if (outcome->traceback_size)
+        fields[count++] = F_BYTES("traceback", outcome->traceback, outcome->traceback_size);
     write_record(LEVEL_ERROR, job, failure_message(outcome->kind), fields);
 }
 

@@ -62,4 +62,18 @@ describe("base/buffer", function()
     lib.buffer_consume(buffer, 1)
     assert.is_true(buffer.capacity > 0)
   end)
+
+  it("moves what it holds rarely, however little is consumed and appended at a time", function()
+    local held, moves = 100000, 0
+    lib.buffer_append_text(buffer, ("x"):rep(held))
+    for _ = 1, 10000 do
+      lib.buffer_consume(buffer, 100)
+      local before = buffer.start
+      lib.buffer_append_text(buffer, ("y"):rep(100))
+      moves = moves + (buffer.start < before and 1 or 0)
+    end
+    assert.is_true(moves <= 10000 * 100 / held, moves .. " moves")
+    assert.is_true(buffer.capacity <= 4 * held)
+    assert.equal(("y"):rep(held), buffers.bytes(buffer))
+  end)
 end)

@@ -113,8 +113,9 @@ describe("base/json", function()
   end)
 
   it("quotes any bytes so that they read back", function()
-    assert.equal([["\"\\\u000a\u0000\u007f/é"]], quote '"\\\n\0\x7f/é')
+    assert.equal([["\"\\\n\u0000\u007f/é"]], quote '"\\\n\0\x7f/é')
     assert.equal('"a\239\191\189b\239\191\189"', quote "a\xffb\xc3")
+    assert.equal([["\u0085\u009b\u2028\u202e\ufeff"]], quote "\xc2\x85\xc2\x9b\xe2\x80\xa8\xe2\x80\xae\xef\xbb\xbf")
     local all = {}
     for byte = 0, 127 do
       all[byte + 1] = string.char(byte)

@@ -1,7 +1,10 @@
 local cdef = require "spec.support.cdef"
 local lib = require "spec.support.ffi"
 
-cdef "size_t utf8_length(const char *bytes, size_t size);"
+cdef [[
+  size_t utf8_length(const char *bytes, size_t size);
+  size_t utf8_cut(const char *bytes, size_t size, size_t most);
+]]
 
 local function length(bytes)
   return tonumber(lib.utf8_length(bytes, #bytes))
@@ -46,5 +49,19 @@ describe("base/utf8", function()
         assert.equal(good and 2 or 0, length(string.char(first, second)))
       end
     end
+  end)
+
+  it("cuts texts between characters, what is no UTF-8 anywhere", function()
+    for text, cuts in pairs {
+      ["abc"] = { [0] = 0, 1, 2, 3, 3 },
+      ["aé漢😀b"] = { [0] = 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11 },
+      ["\xc3\xa9"] = { [0] = 0, 0, 2 },
+      ["\x80\x80\x80\x80\x80\x80"] = { [0] = 0, 1, 2, 3, 4, 5, 6 },
+    } do
+      for most = 0, #cuts do
+        assert.equal(cuts[most], tonumber(lib.utf8_cut(text, #text, most)))
+      end
+    end
+    assert.equal(0, tonumber(lib.utf8_cut(nil, 0, 0)))
   end)
 end)

@@ -1,0 +1,224 @@
+local buffers = require "spec.support.buffer"
+local cdef = require "spec.support.cdef"
+local ffi = require "ffi"
+local lib = require "spec.support.ffi"
+
+cdef [[
+  struct log_field { const char *key; int kind; const char *text; size_t size; uint64_t number; };
+  void format_line(struct buffer *out, uint64_t time_ms, unsigned level, const char *channel, const char *message,
+    size_t size, const struct log_field *fields);
+  size_t utf8_length(const char *bytes, size_t size);
+]]
+
+local TEXT, LITERAL, NUMBER, SECONDS = 0, 1, 2, 3
+local INFO = 1
+local TIME, HEAD = 1795491777123, "2026-11-24T03:42:57.123Z info test: "
+
+-- { key, value, kind } each; the value of TEXT and LITERAL is a string.
+local function format(message, list, options)
+  options = options or {}
+  local fields, kept = ffi.new("struct log_field[?]", #(list or {}) + 1), {}
+  for i, item in ipairs(list or {}) do
+    local key, value, kind = unpack(item)
+    local field = fields[i - 1]
+    kept[#kept + 1], field.key, field.kind = key, key, kind or TEXT
+    if field.kind == TEXT or field.kind == LITERAL then
+      local bytes = buffers.new(value)
+      kept[#kept + 1], field.text, field.size = bytes, bytes.memory, #value
+    else
+      field.number = value
+    end
+  end
+  local out, bytes = buffers.new(), buffers.new(message)
+  lib.format_line(out, options.time or TIME, options.level or INFO, options.channel or "test",
+    message == "" and "" or bytes.memory, #message, fields)
+  assert(#kept >= 0) -- what the fields point to is alive until here
+  return buffers.bytes(out)
+end
+
+-- What stands behind time, level and channel.
+local function line(...)
+  local text = format(...)
+  assert.equal(HEAD, text:sub(1, #HEAD))
+  assert.equal("\n", text:sub(-1))
+  return text:sub(#HEAD + 1, -2)
+end
+
+local function assert_one_clean_line(text)
+  assert.equal(#text, text:find("\n", 1, true))
+  assert.is_nil(text:sub(1, -2):find "[%z\1-\31\127]")
+  for _, separator in ipairs { "\194\133", "\226\128\168", "\226\128\169" } do
+    assert.is_nil(text:find(separator, 1, true))
+  end
+  local bytes, at = ffi.cast("const char *", text), 0
+  while at < #text do
+    local length = tonumber(lib.utf8_length(bytes + at, #text - at))
+    assert.is_true(length > 0)
+    at = at + length
+  end
+end
+
+describe("log/format", function()
+  it("begins with UTC in milliseconds, level and channel", function()
+    assert.equal("1970-01-01T00:00:00.000Z debug a.b: \n", format("", {}, { time = 0, level = 0, channel = "a.b" }))
+    assert.equal("2024-02-29T23:59:59.007Z emergency worker: down\n",
+      format("down", {}, { time = 1709251199007, level = 7, channel = "worker" }))
+    assert.matches("^10000%-01%-01T", format("", {}, { time = 253402300800000 }))
+    assert_one_clean_line(format("", {}, { time = 0xffffffffffffffffULL, level = 99 }))
+    assert_one_clean_line(format("", {}, { channel = "a\nb\27\255" }))
+  end)
+
+  describe("puts the values of fields into the message:", function()
+    for message, expected in pairs {
+      ["{to}"] = "ann id=7",
+      ["mailing {to}, {to}: {id}"] = "mailing ann, ann: 7",
+      ["{id}{to}"] = "7ann",
+      ["no {such} thing"] = "no {such} thing to=ann id=7",
+      ["{to"] = "{to to=ann id=7",
+      ["to}"] = "to} to=ann id=7",
+      ["{}"] = "{} to=ann id=7",
+      ["{ to }"] = "{ to } to=ann id=7",
+      ["{TO}"] = "{TO} to=ann id=7",
+      ["{{to}}"] = "{ann} id=7",
+      ["{a{to}b}"] = "{aannb} id=7",
+      ["}{to}{"] = "}ann{ id=7",
+      ["{to\0}"] = "{to\\u0000} to=ann id=7",
+      [""] = " to=ann id=7",
+    } do
+      it(("%q"):format(message), function()
+        assert.equal(expected, line(message, { { "to", "ann" }, { "id", 7, NUMBER } }))
+      end)
+    end
+
+    it("values as they are, never read again for placeholders", function()
+      assert.equal('{b} says "x y" b=2', line('{a} says "x y"', { { "a", "{b}" }, { "b", "2" } }))
+      assert.equal("a b=c", line("{x}", { { "x", "a b=c" } }))
+    end)
+
+    it("the first of two fields of one name", function()
+      assert.equal("1 a=2", line("{a}", { { "a", "1" }, { "a", "2" } }))
+    end)
+  end)
+
+  it("shows numbers, seconds and literals", function()
+    assert.equal("m a=18446744073709551615 b=1.500000 c=-1.5e3 d=true", line("m", {
+      { "a", 0xffffffffffffffffULL, NUMBER }, { "b", 1500000000, SECONDS }, { "c", "-1.5e3", LITERAL },
+      { "d", "true", LITERAL },
+    }))
+    assert.equal("0.000001", line("{a}", { { "a", 1499, SECONDS } }))
+  end)
+
+  describe("shows a value behind its key", function()
+    for value, shown in pairs {
+      ["plain"] = "plain",
+      ["é漢"] = "é漢",
+      ["{x}"] = "{x}",
+      [""] = '""',
+      ["two words"] = '"two words"',
+      ["a=b"] = '"a=b"',
+      ['say "hi"'] = [["say \"hi\""]],
+      ['"'] = [["\""]],
+      ["a\\"] = [["a\\"]],
+      ['\\"'] = [["\\\""]],
+      ["C:\\new"] = [["C:\\new"]],
+      ["a\nb\tc\r"] = [["a\nb\tc\r"]],
+      ["\27[31m\0\127"] = [["\u001b[31m\u0000\u007f"]],
+      ["\194\133"] = [[\u0085]],
+      ["\226\128\168\226\128\169"] = [[\u2028\u2029]],
+      ["\255\195"] = [[\xff\xc3]],
+    } do
+      it(shown, function()
+        assert.equal("m k=" .. shown, line("m", { { "k", value } }))
+      end)
+    end
+  end)
+
+  it("quotes keys and odd literals like values", function()
+    assert.equal([[m "a b"=1 "c=d"=1 "\n"=1 ""=1 l="1 x=2"]],
+      line("m", { { "a b", "1" }, { "c=d", "1" }, { "\n", "1" }, { "", "1" }, { "l", "1 x=2", LITERAL } }))
+  end)
+
+  it("escapes the message, not its quotes and backslashes", function()
+    assert.equal([[a\nb\u0085\xff \ "q"]], line "a\nb\194\133\255 \\ \"q\"")
+  end)
+
+  it("takes more fields than it can remember as used", function()
+    local fields, shown = {}, {}
+    for i = 1, 100 do
+      fields[i] = { "k" .. i, tostring(i) }
+      shown[i] = i ~= 64 and " k" .. i .. "=" .. i or nil
+    end
+    local expected = {}
+    for i = 1, 100 do
+      expected[#expected + 1] = shown[i]
+    end
+    assert.equal("64 65 k65" .. table.concat(expected), line("{k64} {k65} k65", fields))
+  end)
+
+  describe("cuts", function()
+    local LONGEST, LINE = 32 * 1024, 256 * 1024
+    local x = ("x"):rep(LONGEST)
+
+    it("a value and a message after 32 KB, and says how much is missing", function()
+      assert.equal("m k=" .. x, line("m", { { "k", x } }))
+      assert.equal("m k=" .. x .. "… (1 bytes more)", line("m", { { "k", x .. "x" } }))
+      assert.equal('m k="' .. (" "):rep(LONGEST) .. '… (9 bytes more)"', line("m", { { "k", (" "):rep(LONGEST + 9) } }))
+      assert.equal(x .. "… (7 bytes more) k=1", line(x .. "1234567", { { "k", "1" } }))
+      assert.equal(x:sub(4) .. "{k}", line(x:sub(4) .. "{k}"))
+    end)
+
+    it("never through a character", function()
+      assert.equal("xx" .. ("漢"):rep(10922) .. "… (3 bytes more)", line("xx" .. ("漢"):rep(10923)))
+      local text = "x" .. ("漢"):rep(10922)
+      assert.equal(text .. "… (4 bytes more) k=1", line(text .. "漢x", { { "k", "1" } }))
+    end)
+
+    it("a quoted value as a whole, whatever it holds", function()
+      local quotes = ('"'):rep(LONGEST + 1)
+      assert.equal('m k="' .. ('\\"'):rep(LONGEST) .. '… (1 bytes more)"', line("m", { { "k", quotes } }))
+    end)
+
+    it("what a message repeats, and what too many fields hold", function()
+      local text = line(("{k}"):rep(10000), { { "k", x } })
+      assert.is_true(#text < LINE + LONGEST + 30100)
+      assert.matches("xxx{k}{k}{k}", text)
+      local fields = {}
+      for i = 1, 66 do
+        fields[i] = { "k" .. i, ("\1"):rep(LONGEST) }
+      end
+      text = line("m", fields)
+      assert.is_true(#text < LINE + 7 * LONGEST)
+      assert.matches(" …$", text)
+    end)
+
+    it("a message of braces in linear time", function()
+      for _, brace in ipairs { "{", "}", "{a", "{}" } do
+        assert.matches("more%)$", line(brace:rep(1000000)))
+      end
+    end)
+  end)
+
+  it("makes one clean line of anything", function()
+    local pieces = { "\n", "\r", "\0", "\t", "\27[", "\127", "\128", "\194", "\194\133", "\226\128", "\226\128\168",
+      "\226\128\169", "\239\191\190", "\240\159\152\128", "\255", "é", "{", "}", "{k1}", "{k2}", '"', "\\", "=",
+      " ", "x" }
+    local seed = 3
+    local function random(limit)
+      seed = (seed * 16807) % 2147483647
+      return seed % limit + 1
+    end
+    local function text()
+      local parts = {}
+      for i = 1, random(12) do
+        parts[i] = random(3) == 1 and string.char(random(256) - 1) or pieces[random(#pieces)]
+      end
+      return table.concat(parts)
+    end
+    for _ = 1, 3000 do
+      assert_one_clean_line(format(text(), {
+        { "k1", text() }, { "k2", text() }, { (text():gsub("%z", "")), text(), LITERAL },
+        { "k3", random(1000), NUMBER },
+      }, { channel = (text():gsub("%z", "")) }))
+    end
+  end)
+end)

@@ -1,0 +1,209 @@
+local buffers = require "spec.support.buffer"
+local cdef = require "spec.support.cdef"
+local fcntl = require "posix.fcntl"
+local ffi = require "ffi"
+local lib = require "spec.support.ffi"
+local signal = require "posix.signal"
+local temp = require "spec.support.temp"
+local unistd = require "posix.unistd"
+
+cdef [[
+  struct sink_stream { int fd; struct buffer kept; size_t begun; unsigned long long dropped; bool broken; };
+  void sink_stream_write(struct sink_stream *sink, const char *record, size_t size);
+  bool sink_stream_flush(struct sink_stream *sink);
+]]
+
+local KEPT_MOST = 1024 * 1024
+
+describe("log/sink_stream", function()
+  local reader, writer, sink, sigpipe
+
+  local function write(record)
+    local bytes = buffers.new(record)
+    lib.sink_stream_write(sink, bytes.memory, #record)
+  end
+
+  local function flush()
+    return lib.sink_stream_flush(sink)
+  end
+
+  -- What is in the pipe now, `most` bytes of it.
+  local function read(most)
+    local parts, left = {}, most or math.huge
+    while left > 0 do
+      local part = unistd.read(reader, math.min(left, 65536))
+      if not part or part == "" then
+        break
+      end
+      parts[#parts + 1], left = part, left - #part
+    end
+    return table.concat(parts)
+  end
+
+  -- All that comes while it is read and flushed to the end.
+  local function drain()
+    local parts = {}
+    repeat
+      local left = flush()
+      parts[#parts + 1] = read()
+    until not left
+    return table.concat(parts)
+  end
+
+  setup(function()
+    sigpipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+  end)
+
+  teardown(function()
+    signal.signal(signal.SIGPIPE, sigpipe)
+  end)
+
+  before_each(function()
+    reader, writer = unistd.pipe()
+    fcntl.fcntl(reader, fcntl.F_SETFL, fcntl.O_NONBLOCK)
+    sink = ffi.gc(ffi.new("struct sink_stream", { fd = writer }), function(gone)
+      lib.buffer_free(gone.kept)
+    end)
+  end)
+
+  after_each(function()
+    unistd.close(reader)
+    unistd.close(writer)
+  end)
+
+  it("keeps records until it is flushed, then writes them in their order", function()
+    write "one\n"
+    write "two\n"
+    assert.equal("", read())
+    assert.is_false(flush())
+    assert.equal("one\ntwo\n", read())
+    assert.is_false(flush())
+    assert.equal("", read())
+  end)
+
+  it("leaves the descriptor in blocking mode", function()
+    write "one\n"
+    flush()
+    assert.equal(0, bit.band(fcntl.fcntl(writer, fcntl.F_GETFL), fcntl.O_NONBLOCK))
+  end)
+
+  it("writes records longer than a pipe, as it is read", function()
+    local record = ("x"):rep(300000) .. "\n"
+    write(record)
+    write "next\n"
+    assert.is_true(flush())
+    assert.equal(record .. "next\n", drain())
+  end)
+
+  it("does not block on a full pipe, and loses nothing of what it can keep", function()
+    local expected = {}
+    for i = 1, 5000 do
+      expected[i] = ("record %d %s\n"):format(i, ("y"):rep(i % 150))
+      write(expected[i])
+      flush()
+    end
+    assert.is_true(flush())
+    assert.equal(table.concat(expected), drain())
+    assert.is_false(flush())
+  end)
+
+  it("drops the oldest whole records of more than 1 MB, and says how many", function()
+    local records = 30000
+    for i = 1, records do
+      write(("%06d %s\n"):format(i, ("z"):rep(i % 200)))
+      if i % 100 == 0 then
+        flush()
+      end
+      assert.is_true(sink.kept["end"] - sink.kept.start <= KEPT_MOST)
+    end
+    local last, gaps, dropped = 0, 0, nil
+    for record in drain():gmatch "([^\n]*)\n" do
+      local number, filling = record:match "^(%d%d%d%d%d%d) (z*)$"
+      if number then
+        number = tonumber(number)
+        assert.is_nil(dropped)
+        assert.equal(number % 200, #filling)
+        gaps = gaps + number - last - 1
+        last = number
+      else
+        dropped = tonumber(record:match "^lunastalk: (%d+) log records were dropped")
+        assert.truthy(dropped, record)
+      end
+    end
+    assert.equal(records, last)
+    assert.is_true(gaps > 10000)
+    assert.equal(gaps, dropped)
+    write "later\n"
+    assert.equal("later\n", drain())
+  end)
+
+  it("ends a record that left in part before it drops those behind it", function()
+    local long = ("a"):rep(200000) .. "\n"
+    write(long)
+    assert.is_true(flush())
+    for _ = 1, 20000 do
+      write(("b"):rep(99) .. "\n")
+    end
+    local text = drain()
+    assert.equal(long, text:sub(1, #long))
+    local rest, kept = text:sub(#long + 1):gsub(("b"):rep(99) .. "\n", "")
+    assert.equal(20000, kept + tonumber(rest:match "^lunastalk: (%d+) log records were dropped[^\n]*\n$"))
+  end)
+
+  it("takes a record that is larger than all it may keep", function()
+    write "small\n"
+    local large = ("c"):rep(KEPT_MOST + 1) .. "\n"
+    write(large)
+    assert.equal(large .. "lunastalk: 1 log records were dropped: nobody read this stream\n", drain())
+  end)
+
+  it("is silent for ever once its reader is gone", function()
+    write "one\n"
+    unistd.close(reader)
+    assert.is_false(flush())
+    assert.is_true(sink.broken)
+    for _ = 1, 3 do
+      write "two\n"
+      assert.is_false(flush())
+    end
+    assert.equal(0, tonumber(sink.kept.capacity))
+  end)
+
+  it("is silent when its reader goes while it waits", function()
+    write(("x"):rep(300000) .. "\n")
+    assert.is_true(flush())
+    unistd.close(reader)
+    assert.is_false(flush())
+    assert.is_true(sink.broken)
+  end)
+
+  it("bears a descriptor that is none", function()
+    unistd.close(writer)
+    write "one\n"
+    assert.is_false(flush())
+    assert.is_true(sink.broken)
+  end)
+
+  it("waits for room on a full disk", function()
+    local full = assert(fcntl.open("/dev/full", fcntl.O_WRONLY))
+    sink.fd = full
+    write "one\n"
+    assert.is_true(flush())
+    sink.fd = writer
+    write "two\n"
+    assert.is_false(flush())
+    assert.equal("one\ntwo\n", read())
+    unistd.close(full)
+  end)
+
+  it("writes to a file whatever its size", function()
+    local path = temp.dir() .. "/log"
+    local file = assert(fcntl.open(path, bit.bor(fcntl.O_WRONLY, fcntl.O_CREAT), tonumber("600", 8)))
+    sink.fd = file
+    local record = ("d"):rep(500000) .. "\n"
+    write(record)
+    assert.is_false(flush())
+    assert.equal(record, temp.read(path))
+    unistd.close(file)
+  end)
+end)
