@@ -129,27 +129,37 @@ static uint64_t last_ended(struct executor *executor)
     return last;
 }
 
-void executor_harvest(struct executor *executor)
+/* Those up to `last` that have ended, into the empty list `ended`: whoever gets one may recall others. */
+static void collect_ended(struct executor *executor, uint64_t last, struct list *ended)
 {
-    struct list ended; // apart, since whoever gets one may recall others
-    uint64_t last = last_ended(executor);
-    if (!last)
-        return;
-    list_init(&ended);
-    drain_wire(executor); // all that they said was sent before the board told their end
     for (struct list *link = executor->sent.next, *after; link != &executor->sent; link = after) {
         struct job *job = job_at(link);
         enum board_state state = state_of(executor, job);
         after = link->next;
-        if (job->sequence > last || executor->fault)
-            break;
+        if (job->sequence > last)
+            return;
         if (state == BOARD_SUCCEEDED || (state == BOARD_FAILED && job->outcome)) {
             list_remove(link);
-            list_insert(&ended, link);
+            list_insert(ended, link);
+        } else if (state == BOARD_FAILED) {
+            executor_kill(executor, "it did not tell how a job failed: something else wrote to the wire (fd 3)");
+            return;
         }
     }
-    while (!list_empty(&ended))
-        give_ended(executor, job_at(ended.next));
+}
+
+void executor_harvest(struct executor *executor)
+{
+    // Until nothing more has ended: the bell of a job that ends meanwhile is read with what was said before it.
+    for (uint64_t last; !executor->fault && (last = last_ended(executor));) {
+        struct list ended;
+        list_init(&ended);
+        drain_wire(executor); // all that they said was sent before the board told their end
+        if (!executor->fault)
+            collect_ended(executor, last, &ended);
+        while (!list_empty(&ended))
+            give_ended(executor, job_at(ended.next));
+    }
 }
 
 static void recall_from(struct executor *executor, struct list *first)

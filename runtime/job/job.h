@@ -52,7 +52,7 @@ struct job {
 
     /* worker/ and executor/ */
     struct list place; // in the list of held jobs, or of an executor's sent ones
-    uint64_t held_ns;  // since when it is HELD
+    uint64_t held_ns;  // since when it waits to be run, recalled or not
     uint64_t sequence; // on the board, while SENT or RUNNING
     unsigned slot;
     uint64_t runtime_ns;         // of the handler; good from SETTLING on

@@ -24,15 +24,6 @@ static void drop_oldest(struct sink_stream *sink)
     sink->dropped++;
 }
 
-void sink_stream_write(struct sink_stream *sink, const char *record, size_t size)
-{
-    if (sink->broken)
-        return;
-    while (buffer_size(&sink->kept) > sink->begun && buffer_size(&sink->kept) + size > KEPT_MOST)
-        drop_oldest(sink);
-    buffer_append(&sink->kept, record, size);
-}
-
 static bool writable(int fd)
 {
     struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
@@ -65,6 +56,17 @@ static void write_kept(struct sink_stream *sink)
         else if (errno != EINTR)
             give_up(sink);
     }
+}
+
+void sink_stream_write(struct sink_stream *sink, const char *record, size_t size)
+{
+    if (buffer_size(&sink->kept) + size > KEPT_MOST)
+        write_kept(sink); // one turn of the loop can bring more than is kept
+    if (sink->broken)
+        return;
+    while (buffer_size(&sink->kept) > sink->begun && buffer_size(&sink->kept) + size > KEPT_MOST)
+        drop_oldest(sink);
+    buffer_append(&sink->kept, record, size);
 }
 
 bool sink_stream_flush(struct sink_stream *sink)

@@ -107,13 +107,14 @@ static void on_settled(void *context, struct job *job, enum queue_answer answer,
 static void on_lost(void *context, struct job *job, const char *why)
 {
     struct worker *worker = context;
+    bool sent = job->state == JOB_SENT || job->state == JOB_RUNNING;
+    if (sent)
+        pool_recall(worker->pool); // it, when it has not begun: then it is HELD. What else comes back is sent again.
     report_lost(job, why);
-    if (job->state == JOB_SENT || job->state == JOB_RUNNING) {
-        job_move(job, JOB_LOST);
-        pool_recall(worker->pool); // it, when it has not begun; what else comes back is sent again
-    } else {
+    if (sent && job->state != JOB_HELD)
+        job_move(job, JOB_LOST); // it runs
+    else
         job_free(job);
-    }
 }
 
 static void on_empty(void *context)
@@ -148,7 +149,8 @@ void jobs_unstarted(void *context, struct job *job)
     } else if (worker->state != WORKER_RUNNING) {
         queue_return(worker->queue, job);
     } else {
-        job->held_ns = clock_ns();
+        if (!pool_ready(worker->pool))
+            job->held_ns = clock_ns(); // its executor died, and the next one is on its way
         list_insert(worker->held.next, &job->place);
     }
 }

@@ -99,7 +99,7 @@ void report_unsettled(const struct job *job, enum queue_answer answer, const cha
 
 void report_lost(const struct job *job, const char *why)
 {
-    bool runs = job->state == JOB_RUNNING;
+    bool runs = job->state == JOB_SENT || job->state == JOB_RUNNING;
     const struct log_field fields[] = {F_NUMBER("id", job->id), F_TEXT("server", job->server), F_TEXT("why", why), {0}};
     write_record(runs ? LEVEL_WARNING : LEVEL_INFO, job,
         runs ? "job {id} lost its reservation while it ran: {why}; its result will be dropped and it will run again"

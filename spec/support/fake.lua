@@ -34,6 +34,14 @@ function fake:accept(seconds)
   return self_conn
 end
 
+--- Asserts that nobody connects for that long.
+function fake:expect_nobody(seconds)
+  self.listener:settimeout(seconds)
+  if self.listener:accept() then
+    error("a connection that nobody expected", 2)
+  end
+end
+
 --- Refuses connections from now on.
 function fake:close()
   self.listener:close()
@@ -83,6 +91,28 @@ function conn:expect_line(pattern, seconds)
   return line:match(pattern)
 end
 
+--- The next lines, as many as `count`, joined by "|".
+function conn:lines(count, seconds)
+  local lines = {}
+  for i = 1, count do
+    lines[i] = self:line(seconds)
+  end
+  return table.concat(lines, "|")
+end
+
+--- What came in one piece: the next write of the other side, as its lines joined by "|".
+function conn:chunk(seconds)
+  if self.buffer == "" then
+    local ok, problem = receive(self, wait.now() + (seconds or 10))
+    if not ok then
+      error("nothing more came: " .. problem, 2)
+    end
+  end
+  local chunk = self.buffer
+  self.buffer = ""
+  return (chunk:gsub("\r\n$", ""):gsub("\r\n", "|"))
+end
+
 --- The next `size` bytes, for the body of a put.
 function conn:bytes(size, seconds)
   while #self.buffer < size do
@@ -104,7 +134,7 @@ function conn:expect_silence(seconds)
   end
 end
 
---- Asserts that the other side closes or resets the connection; what it sent before is dropped.
+--- Asserts that the other side closes or resets the connection; returns what it sent before.
 function conn:expect_closed(seconds)
   local deadline = wait.now() + (seconds or 10)
   local ok, problem
@@ -114,6 +144,7 @@ function conn:expect_closed(seconds)
   if problem ~= "closed" then
     error("expected the connection to be closed", 2)
   end
+  return self.buffer
 end
 
 function conn:send(bytes)
@@ -136,6 +167,20 @@ end
 
 function conn:close()
   self.socket:close()
+end
+
+--- The reply to `reserve`.
+function fake.reserved(id, body)
+  return ("RESERVED %d %d\r\n%s\r\n"):format(id, #body, body)
+end
+
+--- The reply to `stats-job`. values: tube ("default"), pri (1024), age, buries (0).
+function fake.stats_job(values)
+  local yaml = "---\n"
+  for key, default in pairs { tube = '"default"', pri = 1024, age = 0, buries = 0 } do
+    yaml = ("%s%s: %s\n"):format(yaml, key, values and values[key] or default)
+  end
+  return ("OK %d\r\n%s\r\n"):format(#yaml, yaml)
 end
 
 --- The reply to `stats`. values: version ("1.12"), id.
@@ -165,6 +210,41 @@ function conn:serve_setup(values, seconds)
     answered = answered or verb == "stats"
   end
   return lines
+end
+
+--- The next command. A burst is not what is looked at here: `reserve-with-timeout 0` is answered TIMED_OUT.
+function conn:command(seconds)
+  while true do
+    local line = self:line(seconds)
+    if line ~= "reserve-with-timeout 0" then
+      return line
+    end
+    self:send "TIMED_OUT\r\n"
+  end
+end
+
+--- The next command, which must be this one; answers it with `reply`, if there is one.
+function conn:answer(command, reply, seconds)
+  local line = self:command(seconds)
+  if line ~= command then
+    error(("expected %q, got %q"):format(command, line), 2)
+  end
+  if reply then
+    self:send(reply)
+  end
+end
+
+--- Waits until the other side waits for a job, and gives it this one.
+function conn:give(id, body, seconds)
+  local line = self:command(seconds)
+  assert(line:find "^reserve%-with%-timeout", line)
+  self:send(fake.reserved(id, body))
+end
+
+--- Gives a job and sees it deleted.
+function conn:serve_job(id, body, seconds)
+  self:give(id, body, seconds)
+  self:answer("delete " .. id, "DELETED\r\n", seconds)
 end
 
 return fake
