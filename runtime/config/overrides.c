@@ -49,7 +49,7 @@ static void refuse_unknown(
 void overrides_environment(struct reading *reading, char *const *environment, struct loaded *loaded)
 {
     const char *names[SCHEMA_OPTIONS + 1] = {"CONFIG"};
-    for (size_t i = 0; i < schema.count; i++) {
+    for (size_t i = 0; i < SCHEMA_OPTIONS; i++) {
         const char *name = variable_name(reading->arena, schema.options[i].path);
         const char *value = overrides_variable(environment, name);
         names[i + 1] = name + PREFIX_SIZE;
