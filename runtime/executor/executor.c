@@ -220,16 +220,6 @@ void executor_flush(struct executor *executor)
     outbox_flush(&executor->outbox);
 }
 
-void executor_stop(struct executor *executor)
-{
-    if (executor->stopping)
-        return;
-    executor->stopping = true;
-    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_STOP);
-    wire_end(&writer);
-    outbox_flush(&executor->outbox);
-}
-
 void executor_kill(struct executor *executor, const char *why)
 {
     if (executor->state == EXECUTOR_GONE || executor->fault)
@@ -238,6 +228,20 @@ void executor_kill(struct executor *executor, const char *why)
     // The group, with all that handlers have started; the process alone when it has not made its group yet.
     if (kill(-executor->process.pid, SIGKILL) != 0)
         uv_process_kill(&executor->process, SIGKILL);
+}
+
+void executor_stop(struct executor *executor)
+{
+    if (executor->stopping)
+        return;
+    executor->stopping = true;
+    if (executor->state == EXECUTOR_LOADING) {
+        executor_kill(executor, "it was not needed any more"); // whatever its handlers do while they are loaded
+        return;
+    }
+    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_STOP);
+    wire_end(&writer);
+    outbox_flush(&executor->outbox);
 }
 
 static void on_handle_closed(uv_handle_t *handle)

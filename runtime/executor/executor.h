@@ -77,7 +77,7 @@ void executor_harvest(struct executor *executor);
 void executor_recall_behind(struct executor *executor, uint64_t now_ns, uint64_t limit_ns);
 /* Takes back everything not begun. unstarted() comes from within. */
 void executor_recall(struct executor *executor);
-/* When its jobs have ended, it exits. */
+/* When its jobs have ended, it exits; while it loads, at once. */
 void executor_stop(struct executor *executor);
 /* Ends it and whatever it started. `why` becomes the reason of the job that runs; it is a text that stays. */
 void executor_kill(struct executor *executor, const char *why);

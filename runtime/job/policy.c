@@ -11,10 +11,10 @@ struct policy_decision policy_decide(const struct policy_input *input)
     case POLICY_SUCCEEDED: return (struct policy_decision){POLICY_DELETE, 0, false};
     case POLICY_RELEASED:
     case POLICY_UNAVAILABLE: return (struct policy_decision){POLICY_RELEASE, at_least_one(input->delay_s), false};
-    case POLICY_NO_ENVELOPE: return (struct policy_decision){POLICY_BURY, 0, true};
+    case POLICY_NO_ENVELOPE: // nobody has looked at these: they are kept, whatever they say
+    case POLICY_UNKNOWN_NAME: return (struct policy_decision){POLICY_BURY, 0, true};
     case POLICY_FAILED:
-    case POLICY_BURIED:
-    case POLICY_UNKNOWN_NAME: break;
+    case POLICY_BURIED: break;
     }
     return (struct policy_decision){input->bury ? POLICY_BURY : POLICY_DELETE, 0, true};
 }

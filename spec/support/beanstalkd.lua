@@ -54,7 +54,7 @@ local function prepare(self, options)
   end
   if options.binlog then
     self.binlog = self.binlog or (options.binlog == true and temp.dir() or options.binlog)
-    add("-b", self.binlog, "-f", 0)
+    add("-b", self.binlog, "-f", options.fsync_ms or 0)
   end
   if options.max_job_size then
     add("-z", options.max_job_size)
@@ -62,7 +62,8 @@ local function prepare(self, options)
 end
 
 --- Starts one and waits until it answers. options: port; unix (true or a path); binlog (true or a directory);
---- max_job_size in bytes. Fields: address ("127.0.0.1:PORT" or "unix:PATH"), port, binlog, process.
+--- fsync_ms (0: at each write); max_job_size in bytes. Fields: address ("127.0.0.1:PORT" or "unix:PATH"), port, binlog,
+--- process.
 function beanstalkd.start(options)
   options = options or {}
   local self = setmetatable({}, beanstalkd)

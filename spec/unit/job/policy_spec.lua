@@ -22,7 +22,7 @@ describe("job/policy", function()
     { "BURIED", 0, true, "BURY", 0, true },
     { "BURIED", 0, false, "DELETE", 0, true },
     { "UNKNOWN_NAME", 0, true, "BURY", 0, true },
-    { "UNKNOWN_NAME", 0, false, "DELETE", 0, true },
+    { "UNKNOWN_NAME", 0, false, "BURY", 0, true },
     { "NO_ENVELOPE", 0, true, "BURY", 0, true },
     { "NO_ENVELOPE", 0, false, "BURY", 0, true },
     { "RELEASED", 60, true, "RELEASE", 60, false },
