@@ -17,6 +17,8 @@ libexecdir = $(PREFIX)/lib/lunastalk
 # Debian and Ubuntu call the same file luajit; other distributions may not.
 EXECUTOR_PACKAGES := luajit
 RUNTIME_PACKAGES  := libuv jansson yaml-0.1
+# Their headers only: they are loaded when they are first needed (http/library.h).
+LOADED_PACKAGES   := libcurl libcrypto
 
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2
 ifdef WERROR
@@ -31,14 +33,14 @@ C = $(CC) -std=c11 -D_GNU_SOURCE -DLUNASTALK_VERSION='"$(VERSION)"' -DLUNASTALK_
 
 # The executor links LuaJIT and only those runtime files that both processes share; all else is the runtime.
 EXECUTOR_SRC := $(wildcard runtime/lua/*.c)
-SHARED_SRC   := $(addprefix runtime/,base/buffer.c base/level.c base/memory.c executor/wire.c executor/board.c)
+SHARED_SRC   := $(addprefix runtime/,base/buffer.c base/files.c base/level.c base/memory.c executor/wire.c executor/board.c)
 RUNTIME_SRC  := runtime/main.c $(wildcard $(patsubst %,runtime/%/*.c,base command config executor http job log queue redis worker))
 
 object = $(patsubst runtime/%.c,$(BUILD)/obj/%.o,$(1))
 RUNTIME_OBJ  := $(call object,$(RUNTIME_SRC))
 EXECUTOR_OBJ := $(call object,$(EXECUTOR_SRC) $(SHARED_SRC))
 
-.PHONY: all test unit functional check format demo bench install uninstall clean help
+.PHONY: all test unit functional fuzz check format demo bench install uninstall clean help
 all: $(BUILD)/lunastalk $(BUILD)/lunastalk-executor
 
 $(BUILD)/lunastalk: $(RUNTIME_OBJ)
@@ -48,8 +50,9 @@ $(BUILD)/lunastalk: $(RUNTIME_OBJ)
 $(BUILD)/lunastalk-executor: $(EXECUTOR_OBJ)
 	$(CC) $(SAN) $(CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $^ $$($(PKG) --libs $(EXECUTOR_PACKAGES)) -lm
 
-# What the unit specs load through LuaJIT's FFI: all of the runtime but main().
-$(BUILD)/liblunastalk-spec.so: $(filter-out $(BUILD)/obj/main.o,$(RUNTIME_OBJ))
+# What the unit specs load through LuaJIT's FFI: all of the runtime but main(), and the fuzz targets.
+FUZZ_OBJ := $(patsubst spec/%.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard spec/fuzz/*.c)))
+$(BUILD)/liblunastalk-spec.so: $(filter-out $(BUILD)/obj/main.o,$(RUNTIME_OBJ)) $(FUZZ_OBJ)
 	$(CC) $(SAN) $(CFLAGS) $(LDFLAGS) -shared -o $@ $^ $$($(PKG) --libs $(RUNTIME_PACKAGES)) -lm
 
 $(BUILD)/obj/lua/%.o: runtime/lua/%.c Makefile
@@ -58,7 +61,11 @@ $(BUILD)/obj/lua/%.o: runtime/lua/%.c Makefile
 
 $(BUILD)/obj/%.o: runtime/%.c Makefile
 	@mkdir -p $(@D)
-	$(C) $$($(PKG) --cflags $(RUNTIME_PACKAGES)) -MMD -MP -c -o $@ $<
+	$(C) $$($(PKG) --cflags $(RUNTIME_PACKAGES) $(LOADED_PACKAGES)) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/fuzz/%.o: spec/fuzz/%.c Makefile
+	@mkdir -p $(@D)
+	$(C) -MMD -MP -c -o $@ $<
 
 # The Lua modules are part of the executor (.incbin in modules.c).
 $(BUILD)/obj/lua/modules.o: $(wildcard runtime/lua/lunastalk/*.lua)
@@ -79,6 +86,11 @@ test:
 
 unit functional:
 	BUILD=$(BUILD) scripts/test spec/$@
+
+fuzz:
+	scripts/install-packages test
+	scripts/install-packages fuzz
+	BUILD=$(BUILD) scripts/fuzz
 
 check:
 	@status=0; for lint in scripts/lint-*; do echo $$lint; $$lint || status=1; done; exit $$status
@@ -109,6 +121,7 @@ help:
 	@echo 'make test       build, check and test everything (installs what it needs)'
 	@echo 'make bench      measure against the raw limit of beanstalkd'
 	@echo 'make unit       the unit specs only; make functional: the functional ones'
+	@echo 'make fuzz       search for crashes with random bytes, FUZZ_SECONDS=60 for each target'
 	@echo 'make check      format, lints and static analysis only'
 	@echo 'make format     lay out the C sources'
 	@echo 'make install    to DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); make uninstall takes it away'

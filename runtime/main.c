@@ -98,7 +98,7 @@ static bool flush_output(void)
         return true;
     const char *why = errno ? strerror(errno) : "write error";
     if (poll(&output, 1, 0) < 1 || !(output.revents & POLLERR))
-        fprintf(stderr, "lunastalk: cannot write the output: %s\n", why);
+        fprintf(stderr, "lunastalk: cannot write the output: %s; what was done stays done\n", why);
     return false;
 }
 

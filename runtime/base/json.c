@@ -113,10 +113,20 @@ static int append(const char *bytes, size_t size, void *out)
     return 0;
 }
 
-void json_pretty(struct buffer *out, const struct json *value)
+static void dump(struct buffer *out, const struct json *value, size_t layout)
 {
     json_dump_callback(
-        native(value), append, out, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
+        native(value), append, out, layout | JSON_ENCODE_ANY | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
+}
+
+void json_pretty(struct buffer *out, const struct json *value)
+{
+    dump(out, value, JSON_INDENT(2));
+}
+
+void json_compact(struct buffer *out, const struct json *value)
+{
+    dump(out, value, JSON_COMPACT);
 }
 
 void json_quote(struct buffer *out, const char *bytes, size_t size)

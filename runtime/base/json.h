@@ -47,6 +47,8 @@ bool json_as_boolean(const struct json *value, bool otherwise);
 
 /* Appends the value, indented by two spaces per level, members in their order. */
 void json_pretty(struct buffer *out, const struct json *value);
+/* The same on one line, without spaces. */
+void json_compact(struct buffer *out, const struct json *value);
 /* Appends `bytes` as a JSON string with its quotes, escaped as base/escape.h says but for invalid UTF-8: U+FFFD. */
 void json_quote(struct buffer *out, const char *bytes, size_t size);
 

@@ -72,6 +72,7 @@ static int put_line(struct import *import, const char *line, size_t size, struct
         refuse(import, import->lines.number, why.text);
         return 0;
     }
+    envelope_free(&envelope);
     import->put.body = line;
     import->put.size = size;
     import->first_unsent = import->lines.number;

@@ -53,7 +53,7 @@ static void print_times(const struct json *stats)
 static void print_counters(const struct json *stats)
 {
     static const char *const counters[] = {"reserves", "timeouts", "releases", "buries", "kicks"};
-    print_number("attempt", lookup_number(stats, "buries") + 1, "");
+    print_number("failed", lookup_number(stats, "buries"), " times");
     printf("%-10s", "counters");
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++)
         printf("%s %s %llu", i ? "," : "", counters[i], (unsigned long long)lookup_number(stats, counters[i]));
@@ -70,6 +70,8 @@ static void print_body(const struct found *job)
         buffer_printf(&text, "no envelope: %s\n", why.text);
         text_print(&text);
         buffer_consume(&text, buffer_size(&text));
+    } else {
+        envelope_free(&envelope);
     }
     if (job->document)
         json_pretty(&text, job->document);
@@ -125,14 +127,12 @@ static bool is_utf8(const struct buffer *text)
     return length;
 }
 
-/* The server's statistics with attempt, bytes and body; a body that is no text is null. */
+/* The server's statistics with bytes and body; a body that is no text is null. */
 static void print_json(struct found *job)
 {
     struct buffer *out = &job->stats_text;
     out->end--; // the brace
-    buffer_printf(out,
-        ",\"attempt\":%llu,\"bytes\":%zu,\"body\":", (unsigned long long)lookup_number(job->stats, "buries") + 1,
-        buffer_size(&job->body));
+    buffer_printf(out, ",\"bytes\":%zu,\"body\":", buffer_size(&job->body));
     if (is_utf8(&job->body))
         json_quote(out, buffer_data(&job->body), buffer_size(&job->body));
     else
@@ -250,7 +250,7 @@ int command_peek(int argc, char **argv)
         .usage = "TUBE [ready|delayed|buried]",
         .summary =
             "Shows the next job of a tube: the first buried one, else ready, else delayed, unless a state is named",
-        .details = "attempt is the number of the next run: one more than the job was buried.\n",
+        .details = "failed counts the attempts that failed, in all rounds: a kick begins a new one.\n",
         .specs = specs,
         .most = 2,
     };

@@ -4,6 +4,7 @@
 #include "worker/worker.h"
 
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,9 @@ static const char details[] =
     "  lunastalk run --stop-when-empty    run what is ready, then stop: for cron and tests\n"
     "\n"
     "TERM, INT and QUIT stop it: running jobs finish within worker.shutdown_timeout, the others go back to the queue;\n"
-    "a second signal stops it now.\n"
+    "a second signal stops it now. HUP, USR1 and USR2 are ignored.\n"
+    "\n"
+    "A beanstalkd that cannot be reached is waited for, with --stop-when-empty too: add --run where that must end.\n"
     "\n"
     "Exit codes: 0 stopped as asked; 1 running jobs were cut short and are back in the queue; 64 wrong usage;\n"
     "78 the configuration or a handler is wrong, or it was started as root without --allow-root.\n";
@@ -68,6 +71,14 @@ static void find_executor(char path[PATH_MAX])
     memcpy(path, installed, sizeof installed);
 }
 
+/* A closed terminal, or a logrotate that means somebody else, does not end a worker in the middle of a job. */
+static void ignore_signals(void)
+{
+    static const int numbers[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGALRM};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        signal(numbers[i], SIG_IGN);
+}
+
 static int run(const struct config *config, struct worker_options options)
 {
     static const int exit_codes[] = {
@@ -75,6 +86,12 @@ static int run(const struct config *config, struct worker_options options)
     char executor[PATH_MAX];
     find_executor(executor);
     options.executor = executor;
+    if (access(executor, X_OK) != 0) {
+        fprintf(stderr, "lunastalk run: there is no %s: both binaries of a build belong together (make install)\n",
+            executor);
+        return EXIT_CONFIG;
+    }
+    ignore_signals();
     if (chdir(config->directory) != 0) {
         fprintf(stderr, "lunastalk run: cannot work in %s: %m\n", config->directory);
         return EXIT_CONFIG;

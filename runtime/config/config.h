@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum config_sink_kind { CONFIG_SINK_STDOUT, CONFIG_SINK_STDERR };
@@ -34,7 +35,27 @@ struct config {
     } beanstalkd;
     struct {
         const char *path; // absolute
+        struct {
+            unsigned max;
+            unsigned delay_s;
+        } retry;                // for handlers and envelopes that say nothing of it
+        unsigned timeout_ms;    // likewise; 0: the job's TTR
+        unsigned max_timeout_s; // the most that an envelope may ask for
     } jobs;
+    struct {
+        uint64_t memory;     // bytes a job may use; 0: no limit
+        unsigned max_jobs;   // an executor is replaced after so many; 0: never
+        uint64_t max_memory; // an executor is replaced between jobs when it is larger; 0: never
+    } executor;
+    struct {
+        const char *tube;     // where jobs' callbacks stand as jobs
+        bool serve;           // whether this worker posts them
+        unsigned concurrency; // at a time
+        unsigned retries;
+        const char *const *allow; // beside the public Internet: hosts, addresses, ranges
+        size_t allow_count;
+        const char *secret, *secret_file; // to sign with; the file is absolute; NULL: not given
+    } callbacks;
     const struct config_sink *log;
     size_t log_count;
     const char *settings; // a JSON object

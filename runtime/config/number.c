@@ -2,6 +2,8 @@
 #include "config/types.h"
 #include "config/units.h"
 
+#define MB (UINT64_C(1) << 20)
+
 static bool read_number(struct reading *reading, const struct option *option, const struct node *node, void *base)
 {
     uint64_t number;
@@ -43,7 +45,11 @@ static bool read_duration(
 
 static void print_duration(struct buffer *out, const struct option *option, const void *base, uint64_t unit_ms)
 {
-    units_print(out, *(const unsigned *)schema_const_member(option, base) * unit_ms);
+    unsigned value = *(const unsigned *)schema_const_member(option, base);
+    if (value < option->least) // not set, and without a default
+        buffer_append_text(out, "null");
+    else
+        units_print(out, value * unit_ms);
 }
 
 static bool read_milliseconds(struct reading *reading, const struct option *option, const struct node *node, void *base)
@@ -68,3 +74,23 @@ static void print_seconds(struct buffer *out, const struct option *option, const
 
 const struct type type_milliseconds = {read_milliseconds, print_milliseconds};
 const struct type type_seconds = {read_seconds, print_seconds};
+
+/* The option's limits are in MB; 0 is "no limit" and always accepted. */
+static bool read_size(struct reading *reading, const struct option *option, const struct node *node, void *base)
+{
+    uint64_t bytes;
+    if (node->kind != NODE_SCALAR || !units_size(node->text, &bytes) ||
+        (bytes && (bytes < option->least * MB || bytes > option->most * MB)))
+        return schema_refuse(reading, node, option->path,
+            arena_printf(reading->arena, "a size from %uMB to %uMB, such as 512MB, or 0 for no limit", option->least,
+                option->most));
+    *(uint64_t *)schema_member(option, base) = bytes;
+    return true;
+}
+
+static void print_size(struct buffer *out, const struct option *option, const void *base)
+{
+    units_print_size(out, *(const uint64_t *)schema_const_member(option, base));
+}
+
+const struct type type_size = {read_size, print_size};

@@ -27,19 +27,18 @@ const char *overrides_variable(char *const *environment, const char *name)
 }
 
 /* names[0] is that of config.yml itself, which is no option. */
-static void refuse_unknown(
-    struct reading *reading, char *const *environment, const char *const names[SCHEMA_OPTIONS + 1])
+static void refuse_unknown(struct reading *reading, char *const *environment, const char *const *names, size_t count)
 {
     for (; *environment; environment++) {
         size_t size = strcspn(*environment, "="), i = 0;
         if (strncmp(*environment, PREFIX, PREFIX_SIZE) != 0)
             continue;
         char *name = arena_copy(reading->arena, *environment + PREFIX_SIZE, size - PREFIX_SIZE);
-        while (i <= SCHEMA_OPTIONS && strcmp(name, names[i]) != 0)
+        while (i < count && strcmp(name, names[i]) != 0)
             i++;
-        if (i <= SCHEMA_OPTIONS)
+        if (i < count)
             continue;
-        const char *meant = suggest(name, names, SCHEMA_OPTIONS + 1);
+        const char *meant = suggest(name, names, count);
         problems_add(reading->problems, problems_place(reading->arena, arena_printf(reading->arena, PREFIX "%s", name)),
             "unknown variable; %s%s%s", meant ? "did you mean '" PREFIX : "no option has this name", meant ? meant : "",
             meant ? "'?" : "");
@@ -49,16 +48,17 @@ static void refuse_unknown(
 void overrides_environment(struct reading *reading, char *const *environment, struct loaded *loaded)
 {
     const char *names[SCHEMA_OPTIONS + 1] = {"CONFIG"};
-    for (size_t i = 0; i < SCHEMA_OPTIONS; i++) {
+    size_t count = 1;
+    for (size_t i = 0; i < schema.count; i++) {
         const char *name = variable_name(reading->arena, schema.options[i].path);
         const char *value = overrides_variable(environment, name);
-        names[i + 1] = name + PREFIX_SIZE;
+        names[count++] = name + PREFIX_SIZE;
         if (value)
             schema_read_option(reading, &schema, &schema.options[i],
                 node_given(reading->arena, arena_copy(reading->arena, value, strlen(value)), name), loaded,
                 loaded->origins);
     }
-    refuse_unknown(reading, environment, names);
+    refuse_unknown(reading, environment, names, count);
 }
 
 /* The flags of one option as one value: a list flag may be repeated, of any other the last counts. */

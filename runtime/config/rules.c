@@ -1,5 +1,6 @@
 #include "config/rules.h"
 
+#include "base/cidr.h"
 #include "base/utf8.h"
 #include "config/units.h"
 
@@ -58,6 +59,18 @@ static bool is_ipv6(const char *text)
         return false;
     memcpy(address, text, length);
     return inet_pton(AF_INET6, address, &parsed) == 1 && is_port(text + length + 2);
+}
+
+bool rules_allow(const char *text)
+{
+    struct cidr cidr;
+    return cidr_parse(&cidr, text) || is_of(text, strlen(text), ALNUM "._-", HOST);
+}
+
+bool rules_secret(const char *text)
+{
+    size_t size = strlen(text);
+    return size >= 1 && size <= 256 && strcspn(text, "\r\n") == size;
 }
 
 bool rules_server(const char *text)

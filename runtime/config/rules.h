@@ -11,6 +11,13 @@ bool rules_name(const char *text);
 #define RULES_TUBE "names of 1 to 200 characters of A-Z a-z 0-9 - + / ; . $ _ ( ), with no - in front"
 bool rules_tube(const char *text);
 
+/* What a request may go to although it is not public: a host as it stands in URLs, an address, or a range. */
+#define RULES_ALLOW "host names, addresses, or ranges such as 10.0.0.0/8"
+bool rules_allow(const char *text);
+
+#define RULES_SECRET "a text of 1 to 256 characters, in quotes"
+bool rules_secret(const char *text);
+
 #define RULES_SERVER "host:port, [IPv6 address]:port or unix:/path"
 bool rules_server(const char *text);
 

@@ -9,7 +9,7 @@
 
 #define MEMBER(name) offsetof(struct config, name)
 
-enum { HOUR_S = 3600, DAY_MS = 24 * HOUR_S * 1000 };
+enum { HOUR_S = 3600, DAY_S = 24 * HOUR_S, DAY_MS = DAY_S * 1000 };
 
 // clang-format off
 static const struct option options[SCHEMA_OPTIONS] = {
@@ -27,6 +27,34 @@ static const struct option options[SCHEMA_OPTIONS] = {
      .initial = "60s", .least = 1, .most = HOUR_S},
     {.path = "jobs.path", .type = &type_path, .member = MEMBER(jobs.path),
      .initial = "jobs", .accepts = rules_path, .expected = RULES_PATH},
+    {.path = "jobs.retry.max", .type = &type_number, .member = MEMBER(jobs.retry.max),
+     .initial = "0", .least = 0, .most = 1000},
+    {.path = "jobs.retry.delay", .type = &type_seconds, .member = MEMBER(jobs.retry.delay_s),
+     .initial = "10s", .least = 0, .most = DAY_S},
+    {.path = "jobs.timeout", .type = &type_milliseconds, .member = MEMBER(jobs.timeout_ms),
+     .least = 1, .most = 20 * DAY_MS},
+    {.path = "jobs.max_timeout", .type = &type_seconds, .member = MEMBER(jobs.max_timeout_s),
+     .initial = "1d", .least = 1, .most = 20 * DAY_S},
+    {.path = "executor.memory", .type = &type_size, .member = MEMBER(executor.memory),
+     .initial = "512MB", .least = 16, .most = 1024 * 1024},
+    {.path = "executor.max_jobs", .type = &type_number, .member = MEMBER(executor.max_jobs),
+     .initial = "0", .least = 0, .most = 1000000000},
+    {.path = "executor.max_memory", .type = &type_size, .member = MEMBER(executor.max_memory),
+     .initial = "0", .least = 1, .most = 1024 * 1024},
+    {.path = "callbacks.tube", .type = &type_text, .member = MEMBER(callbacks.tube),
+     .initial = "lunastalk.callbacks", .accepts = rules_tube, .expected = RULES_TUBE},
+    {.path = "callbacks.serve", .type = &type_boolean, .member = MEMBER(callbacks.serve), .initial = "true"},
+    {.path = "callbacks.concurrency", .type = &type_number, .member = MEMBER(callbacks.concurrency),
+     .initial = "10", .least = 1, .most = 100},
+    {.path = "callbacks.retries", .type = &type_number, .member = MEMBER(callbacks.retries),
+     .initial = "10", .least = 0, .most = 1000},
+    {.path = "callbacks.allow", .type = &type_texts, .member = MEMBER(callbacks.allow),
+     .counter = MEMBER(callbacks.allow_count), .initial = "[]", .least = 0, .most = 1000, .accepts = rules_allow,
+     .expected = RULES_ALLOW},
+    {.path = "callbacks.secret", .type = &type_secret, .member = MEMBER(callbacks.secret),
+     .accepts = rules_secret, .expected = RULES_SECRET},
+    {.path = "callbacks.secret_file", .type = &type_path, .member = MEMBER(callbacks.secret_file),
+     .accepts = rules_path, .expected = RULES_PATH},
     {.path = "log", .type = &type_sinks, .member = MEMBER(log), .counter = MEMBER(log_count),
      .initial = "[{to: stdout}]", .least = 1, .most = 16},
     {.path = "log.level", .type = &type_sink_levels},

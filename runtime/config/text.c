@@ -60,6 +60,23 @@ static void print_text(struct buffer *out, const struct option *option, const vo
         buffer_append_text(out, "null");
 }
 
+/* Nothing that is printed, not even a refusal, shows what it is. */
+static bool read_secret(struct reading *reading, const struct option *option, const struct node *node, void *base)
+{
+    if (!is_text(node) || strlen(node->text) != node->size || !option->accepts(node->text)) {
+        problems_add(reading->problems, node->place, "%s must be %s", option->path, option->expected);
+        return false;
+    }
+    *(const char **)schema_member(option, base) = node->text;
+    return true;
+}
+
+static void print_secret(struct buffer *out, const struct option *option, const void *base)
+{
+    buffer_append_text(out, *(const char *const *)schema_const_member(option, base) ? "\"***\"" : "null");
+}
+
+const struct type type_secret = {read_secret, print_secret};
 const struct type type_text = {read_text, print_text};
 const struct type type_path = {read_path, print_text};
 
@@ -125,8 +142,9 @@ static void print_texts(struct buffer *out, const struct option *option, const v
 {
     const char *const *texts = *(const char *const *const *)schema_const_member(option, base);
     size_t count = *(const size_t *)((const char *)base + option->counter);
+    buffer_append_text(out, "[");
     for (size_t i = 0; i < count; i++) {
-        buffer_append_text(out, i ? ", " : "[");
+        buffer_append_text(out, i ? ", " : "");
         put_text(out, texts[i]);
     }
     buffer_append_text(out, "]");

@@ -2,14 +2,17 @@
 
 #include <string.h>
 
-enum { LONGEST = 11 }; // digits: that many days are still within 64 bits of milliseconds
+enum { LONGEST = 11 }; // digits
 
-static const struct unit {
+struct unit {
     const char *name;
-    uint64_t ms;
-} units[] = {{"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {"", 1000}};
+    uint64_t factor;
+};
 
-enum { UNITS = sizeof units / sizeof *units, SMALLEST = UNITS - 2 };
+/* Largest first; the last of each is a number without a unit. */
+static const struct unit durations[] = {
+    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {"", 1000}, {NULL, 0}};
+static const struct unit sizes[] = {{"GB", 1 << 30}, {"MB", 1 << 20}, {"KB", 1 << 10}, {"", 1}, {NULL, 0}};
 
 /* The digits that `text` begins with; what follows them, or NULL when there are none or too many. */
 static const char *digits(const char *text, uint64_t *number)
@@ -29,22 +32,46 @@ bool units_number(const char *text, uint64_t *number)
     return rest && !*rest;
 }
 
-bool units_duration(const char *text, uint64_t *ms)
+static bool read(const char *text, const struct unit *unit, uint64_t *number)
 {
-    const char *unit = digits(text, ms);
-    for (size_t i = 0; unit && i < UNITS; i++) {
-        if (strcmp(unit, units[i].name) != 0)
+    const char *rest = digits(text, number);
+    for (; rest && unit->name; unit++) {
+        if (strcmp(rest, unit->name) != 0)
             continue;
-        *ms *= units[i].ms;
+        if (*number > UINT64_MAX / unit->factor)
+            return false;
+        *number *= unit->factor;
         return true;
     }
     return false;
 }
 
+/* In the largest unit that expresses it exactly; 0 in the smallest that has a name. */
+static void print(struct buffer *out, const struct unit *unit, uint64_t number)
+{
+    while (unit[1].name && *unit[1].name && (number < unit->factor || number % unit->factor != 0))
+        unit++;
+    if (number % unit->factor != 0)
+        unit++;
+    buffer_printf(out, "%llu%s", (unsigned long long)(number / unit->factor), unit->name);
+}
+
+bool units_duration(const char *text, uint64_t *ms)
+{
+    return read(text, durations, ms);
+}
+
 void units_print(struct buffer *out, uint64_t ms)
 {
-    size_t i = 0;
-    while (i < SMALLEST && (ms < units[i].ms || ms % units[i].ms != 0))
-        i++;
-    buffer_printf(out, "%llu%s", (unsigned long long)(ms / units[i].ms), units[i].name);
+    print(out, durations, ms);
+}
+
+bool units_size(const char *text, uint64_t *bytes)
+{
+    return read(text, sizes, bytes);
+}
+
+void units_print_size(struct buffer *out, uint64_t bytes)
+{
+    print(out, sizes, bytes);
 }

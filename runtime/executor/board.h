@@ -7,7 +7,7 @@
  *               board_post            board_start             board_end
  *    (free) ───────────────▶ SENT ───────────────▶ RUNNING ───────────────▶ SUCCEEDED | FAILED
  *              runtime         │      executor                 executor
- *                              └─────▶ RECALLED   board_recall: runtime
+ *                              └─────▶ RECALLED   board_recall: runtime; or the executor, when the job came too late
  *
  * A slot's word is the job's sequence and its state in one atomic, so every step is a compare-and-swap that names the
  * job: whoever comes late, or with the frame of a job that was recalled, changes nothing. FAILED is every end but
@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BOARD_SLOTS = 128, BOARD_SIZE = 4096 };
+enum { BOARD_SLOTS = 127, BOARD_SIZE = 4096 };
 
 enum board_state {
     BOARD_FREE,
@@ -36,13 +36,25 @@ struct board_slot {
     uint64_t peak;         // bytes, highest memory of the Lua state; 0: not measured
 };
 
+/* Why a job is to be stopped. */
+enum board_why { BOARD_TIMED_OUT, BOARD_LOST };
+
+/* The soft stop: written before the signal, and meant for one job, so that it never hits the next. */
+struct board_stop {
+    _Atomic uint64_t sequence; // 0: none
+    uint32_t why;
+    uint32_t limit_ms; // TIMED_OUT: what the job had
+    uint64_t unused[2];
+};
+
 struct board {
     struct board_slot slots[BOARD_SLOTS];
+    struct board_stop stop;
 };
 
 /* Runtime: a job with this sequence (1 … 2^56-1, never used twice) is about to be sent in this slot. */
 void board_post(struct board *board, unsigned slot, uint64_t sequence);
-/* Runtime: takes the job back. False when it has already begun (or the board is corrupt). */
+/* Takes the job back. False when it has already begun (or the board is corrupt). */
 bool board_recall(struct board *board, unsigned slot, uint64_t sequence);
 /* Runtime: the state of this job in this slot. */
 enum board_state board_read(const struct board *board, unsigned slot, uint64_t sequence);

@@ -11,6 +11,7 @@
  * a call names.
  */
 #include "executor/board.h"
+#include "executor/handlers.h"
 #include "executor/wire.h"
 #include "job/job.h"
 
@@ -24,6 +25,10 @@ struct executor_options {
     const char *jobs_path;
     const char *settings; // JSON
     unsigned lowest_level;
+    uint64_t memory;       // limit in bytes; 0: none
+    uint64_t max_jobs;     // pool: it is replaced after so many; 0: never
+    uint64_t max_memory;   // pool: it is replaced between jobs when it is larger; 0: never
+    const char *temporary; // directory of the worker's temporary files; each executor has its own below it
 };
 
 /* A put of a handler, to be answered with executor_answer_put(). `job` is NULL when no job runs. Texts are borrowed. */
@@ -38,8 +43,8 @@ struct executor_put {
 
 struct executor_events {
     void *context;
-    /* All handlers are loaded; `names` holds `count` names, sorted as scanned, the receiver's to free. */
-    void (*ready)(void *context, struct executor *executor, char **names, size_t count);
+    /* All handlers are loaded; the table is the receiver's to free. */
+    void (*ready)(void *context, struct executor *executor, struct handlers *handlers);
     /* Its handlers do not load; `why` names file and line. gone() follows. */
     void (*refused)(void *context, struct executor *executor, const char *why);
     /* The job has run; job->outcome and runtime_ns tell how. The receiver's again. */
@@ -49,6 +54,12 @@ struct executor_events {
     void (*put)(void *context, struct executor *executor, struct job *job, const struct executor_put *put);
     /* Wants tube and attempt of the job: executor_answer_stats(). */
     void (*asked)(void *context, struct executor *executor, struct job *job, uint32_t request);
+    /* job:touch(): its reservation should be renewed. */
+    void (*touched)(void *context, struct job *job);
+    /* The job's time is over; it is stopped next. Its reservation should be renewed at once. */
+    void (*timed_out)(void *context, struct job *job);
+    /* It was killed five seconds ago and has not ended: something in the kernel holds it. Its jobs stay its own. */
+    void (*stuck)(void *context, struct executor *executor);
     /* It is dead and has given all its jobs back. The pointer is dead after this. */
     void (*gone)(void *context, struct executor *executor, const char *why);
 };
@@ -61,6 +72,10 @@ struct executor *executor_start(uv_loop_t *loop, const struct executor_options *
     const struct executor_events *events, uint64_t *sequences, struct error *error);
 
 bool executor_ready(const struct executor *executor);
+/* Whether executor_watch() has something to look at: it has jobs, or is to exit. */
+bool executor_active(const struct executor *executor);
+/* Whether it runs this job. */
+bool executor_runs(const struct executor *executor, const struct job *job);
 /* Jobs sent and not given back. */
 unsigned executor_load(const struct executor *executor);
 /* Whether its running job began `limit_ns` ago or longer. */
@@ -68,18 +83,32 @@ bool executor_busy(const struct executor *executor, uint64_t limit_ns);
 /* A number that no other executor of this process has or will have. */
 uint64_t executor_id(const struct executor *executor);
 
-/* HELD → SENT. There must be room: executor_load() < BOARD_SLOTS. Leaves with executor_flush(). */
+/* HELD → SENT; takes it off the list that it is in. There must be room: executor_load() < BOARD_SLOTS. Leaves with executor_flush(). */
 void executor_send(struct executor *executor, struct job *job);
 void executor_flush(struct executor *executor);
 /* Looks at the board: what has ended is given back. ended() comes from within. */
 void executor_harvest(struct executor *executor);
-/* Takes back what waits behind a job that has run for `limit_ns` or longer. unstarted() comes from within. */
-void executor_recall_behind(struct executor *executor, uint64_t now_ns, uint64_t limit_ns);
+/* Takes back what was sent behind that job. unstarted() comes from within. */
+void executor_recall_behind(struct executor *executor, struct job *running);
+/*
+ * Every few milliseconds while executor_active(): harvests, takes back what waits behind a job that has run for `long_ns` or
+ * longer, and stops what has run or grown too long. ended(), unstarted(), timed_out() and stuck() come from within.
+ */
+void executor_watch(struct executor *executor, uint64_t now_ns, uint64_t long_ns);
+/*
+ * Stops the job, which runs: what is behind it is taken back, an error is raised in it, and a second later its process
+ * group is killed. The executor ends after it in any case. unstarted() comes from within.
+ */
+void executor_stop_job(struct executor *executor, struct job *job, enum board_why why, uint64_t limit_ms);
+/* Bytes of memory that the process has resident; 0 when that cannot be told. */
+uint64_t executor_memory(const struct executor *executor);
+/* Jobs that have ended on it. */
+uint64_t executor_ended(const struct executor *executor);
 /* Takes back everything not begun. unstarted() comes from within. */
 void executor_recall(struct executor *executor);
 /* When its jobs have ended, it exits; while it loads, at once. */
 void executor_stop(struct executor *executor);
-/* Ends it and whatever it started. `why` becomes the reason of the job that runs; it is a text that stays. */
+/* Ends it and whatever it started. `why` becomes the reason of the job that runs. */
 void executor_kill(struct executor *executor, const char *why);
 
 /* Answers; message NULL: all is well. */

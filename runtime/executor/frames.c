@@ -1,14 +1,16 @@
 /* What an executor says, frame by frame. A frame that does not fit ends the executor, never the runtime. */
 #include "executor/child.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
-#include "log/log.h"
+#include "base/utf8.h"
+#include "log/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAMES_MOST = 10000, FIELDS_MOST = 64, FIELDS_ADDED = 2 };
+enum { HANDLERS_MOST = 10000, FIELDS_MOST = 64, FIELDS_ADDED = 2, RECENT_MOST = 2048, LINE_MOST = 500 };
 
 static const char *const malformed = "it wrote a malformed frame to the wire (fd 3)";
 
@@ -17,34 +19,35 @@ static void on_hello(struct executor *executor, struct wire_frame *frame)
     static const char *const other = "runtime and executor are of different builds";
     uint32_t version = wire_get_u32(frame);
     if (!wire_complete(frame))
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
     else if (version != WIRE_VERSION)
-        executor_kill(executor, other);
+        executor_break(executor, other);
 }
 
 static void on_handler(struct executor *executor, struct wire_frame *frame)
 {
     size_t size;
     const char *name = wire_get_bytes(frame, &size);
-    if (!wire_complete(frame) || executor->state != EXECUTOR_LOADING || executor->name_count == NAMES_MOST) {
-        executor_kill(executor, malformed);
-        return;
-    }
-    executor->names = mem_resize(executor->names, (executor->name_count + 1) * sizeof *executor->names);
-    executor->names[executor->name_count++] = mem_copy(name, size);
+    struct handler handler = {.timeout_ms = wire_get_u32(frame)};
+    handler.retry_max = wire_get_u32(frame);
+    handler.retry_delay_s = wire_get_u32(frame);
+    if (!wire_complete(frame) || executor->state != EXECUTOR_LOADING || executor->handlers.count == HANDLERS_MOST)
+        executor_break(executor, malformed);
+    else
+        handlers_add(&executor->handlers, name, size, &handler);
 }
 
 static void on_ready(struct executor *executor, struct wire_frame *frame)
 {
     if (!wire_complete(frame) || executor->state != EXECUTOR_LOADING) {
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
         return;
     }
-    char **names = executor->names;
+    struct handlers handlers = executor->handlers;
     executor->state = EXECUTOR_READY;
-    executor->names = NULL;
+    executor->handlers = (struct handlers){0};
     uv_timer_stop(&executor->limit);
-    executor->events.ready(executor->events.context, executor, names, executor->name_count);
+    executor->events.ready(executor->events.context, executor, &handlers);
 }
 
 static void on_refused(struct executor *executor, struct wire_frame *frame)
@@ -52,7 +55,7 @@ static void on_refused(struct executor *executor, struct wire_frame *frame)
     size_t size;
     const char *text = wire_get_bytes(frame, &size);
     if (!wire_complete(frame) || executor->state != EXECUTOR_LOADING) {
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
         return;
     }
     char *why = mem_copy(text, size);
@@ -84,7 +87,7 @@ static void on_outcome(struct executor *executor, struct wire_frame *frame)
     const char *reason = wire_get_bytes(frame, &reason_size);
     const char *traceback = wire_get_bytes(frame, &traceback_size);
     if (!wire_complete(frame) || !job || !read_kind(wire_kind, &kind))
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
     else
         job_set_outcome(job, kind, delay_s, reason, reason_size, traceback, traceback_size);
 }
@@ -118,6 +121,44 @@ static size_t read_fields(struct wire_frame *frame, struct log_field *fields, st
     return frame->broken ? 0 : count;
 }
 
+/* Keeps the job's last words, RECENT_MOST bytes of them. */
+static void remember(struct executor *executor, const struct job *job, const char *text, size_t size)
+{
+    struct buffer *recent = &executor->recent;
+    if (!job)
+        return;
+    if (executor->recent_sequence != job->sequence)
+        buffer_consume(recent, buffer_size(recent));
+    executor->recent_sequence = job->sequence;
+    buffer_append(recent, "\n\t", 2);
+    buffer_append(recent, text, utf8_cut(text, size, LINE_MOST));
+    while (buffer_size(recent) > RECENT_MOST) {
+        const char *next = memchr(buffer_data(recent) + 1, '\n', buffer_size(recent) - 1);
+        buffer_consume(recent, next ? (size_t)(next - buffer_data(recent)) : buffer_size(recent));
+    }
+}
+
+static void remember_record(
+    struct executor *executor, const struct job *job, const char *message, size_t size, const struct log_field *fields)
+{
+    struct buffer text = {0};
+    format_message(&text, message, size, fields);
+    remember(executor, job, buffer_data(&text), buffer_size(&text));
+    buffer_free(&text);
+}
+
+const char *frames_recent(struct executor *executor, const struct job *job)
+{
+    struct buffer text = {0};
+    if (executor->recent_sequence != job->sequence || !buffer_size(&executor->recent))
+        return "";
+    buffer_append_text(&text, "last records:");
+    buffer_append(&text, buffer_data(&executor->recent), buffer_size(&executor->recent));
+    buffer_free(&executor->recent);
+    executor->recent = text;
+    return buffer_text(&executor->recent);
+}
+
 static void on_log(struct executor *executor, struct wire_frame *frame)
 {
     struct log_field fields[FIELDS_MOST + FIELDS_ADDED + 1] = {{0}};
@@ -130,10 +171,11 @@ static void on_log(struct executor *executor, struct wire_frame *frame)
     const char *message = wire_get_bytes(frame, &message_size);
     size_t count = read_fields(frame, fields, &keys);
     if (!wire_complete(frame) || level >= LEVEL_COUNT || channel_size >= sizeof name) {
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
     } else {
         snprintf(name, sizeof name, "%.*s", (int)channel_size, channel);
         add_job(fields, count, job);
+        remember_record(executor, job, message, message_size, fields);
         log_write((enum level)level, *name ? name : job ? job->envelope.name : "jobs", message, message_size, fields);
     }
     buffer_free(&keys);
@@ -149,7 +191,7 @@ static void on_put(struct executor *executor, struct wire_frame *frame)
     put.ttr_s = wire_get_u32(frame);
     put.body = wire_get_bytes(frame, &put.size);
     if (!wire_complete(frame))
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
     else
         executor->events.put(executor->events.context, executor, job, &put);
 }
@@ -159,9 +201,17 @@ static void on_stats(struct executor *executor, struct wire_frame *frame)
     uint32_t request = wire_get_u32(frame);
     struct job *job = executor_find(executor, wire_get_u64(frame));
     if (!wire_complete(frame) || !job)
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
     else
         executor->events.asked(executor->events.context, executor, job, request);
+}
+
+static struct wire_writer answer(struct executor *executor, uint32_t request, const char *message)
+{
+    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_REPLY);
+    wire_put_u32(&writer, request);
+    wire_put_u8(&writer, !message);
+    return writer;
 }
 
 /* All that the job has printed is in the pipes: reads it before the executor goes on to the next. */
@@ -170,15 +220,24 @@ static void on_output(struct executor *executor, struct wire_frame *frame)
     uint32_t request = wire_get_u32(frame);
     wire_get_u64(frame); // the job that runs: frames of a job come while it runs
     if (!wire_complete(frame)) {
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
         return;
     }
     output_drain(&executor->out);
     output_drain(&executor->err);
-    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_REPLY);
-    wire_put_u32(&writer, request);
-    wire_put_u8(&writer, true);
+    struct wire_writer writer = answer(executor, request, NULL);
     wire_end(&writer);
+}
+
+static void on_touch(struct executor *executor, struct wire_frame *frame)
+{
+    struct job *job = executor_find(executor, wire_get_u64(frame));
+    if (!wire_complete(frame) || !job) {
+        executor_break(executor, malformed);
+        return;
+    }
+    job->touched_ns = clock_ns();
+    executor->events.touched(executor->events.context, job);
 }
 
 static void on_frame(struct executor *executor, struct wire_frame *frame)
@@ -190,11 +249,12 @@ static void on_frame(struct executor *executor, struct wire_frame *frame)
     case WIRE_PUT: on_put(executor, frame); break;
     case WIRE_STATS: on_stats(executor, frame); break;
     case WIRE_OUTPUT: on_output(executor, frame); break;
+    case WIRE_TOUCH: on_touch(executor, frame); break;
     case WIRE_HELLO: on_hello(executor, frame); break;
     case WIRE_HANDLER: on_handler(executor, frame); break;
     case WIRE_READY: on_ready(executor, frame); break;
     case WIRE_REFUSED: on_refused(executor, frame); break;
-    default: executor_kill(executor, malformed);
+    default: executor_break(executor, malformed);
     }
 }
 
@@ -203,28 +263,30 @@ void frames_read(struct executor *executor)
     struct wire_frame frame;
     int found = 0;
     while (
-        !executor->fault && (found = wire_next(&frame, buffer_data(&executor->in), buffer_size(&executor->in))) > 0) {
+        !executor->broken && (found = wire_next(&frame, buffer_data(&executor->in), buffer_size(&executor->in))) > 0) {
         on_frame(executor, &frame);
         buffer_consume(&executor->in, frame.whole);
     }
     if (found < 0)
-        executor_kill(executor, malformed);
+        executor_break(executor, malformed);
+}
+
+/* Before the bytes are read: while they are in the pipe, the job that printed them cannot end (host.c). */
+void frames_reading(void *owner)
+{
+    struct executor *executor = owner;
+    const struct job *job = executor_running(executor);
+    executor->printing = job ? job->sequence : 0;
 }
 
 void frames_printed(void *owner, struct output *output, const char *line, size_t size)
 {
-    struct job *job = executor_running(owner);
+    struct executor *executor = owner;
+    struct job *job = executor_find(executor, executor->printing);
     struct log_field fields[2 + FIELDS_ADDED + 1] = {F_BYTES("line", line, size), F_TEXT("stream", output->name)};
     add_job(fields, 2, job);
+    remember(executor, job, line, size);
     log_write(output->level, job ? job->envelope.name : "jobs", "{line}", 6, fields);
-}
-
-static struct wire_writer answer(struct executor *executor, uint32_t request, const char *message)
-{
-    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_REPLY);
-    wire_put_u32(&writer, request);
-    wire_put_u8(&writer, !message);
-    return writer;
 }
 
 void executor_answer_put(

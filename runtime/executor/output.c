@@ -34,6 +34,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
 {
     struct output *output = handle->data;
     (void)suggested;
+    output->reading(output->owner);
     *room = uv_buf_init(buffer_reserve(&output->line, CHUNK), CHUNK);
 }
 
@@ -63,6 +64,7 @@ void output_drain(struct output *output)
     size_t total = 0; // a pipe holds no more: whoever writes on and on is read by the loop
     if (uv_fileno((uv_handle_t *)&output->pipe, &fd) != 0)
         return;
+    output->reading(output->owner);
     while (total < DRAIN_MOST) {
         ssize_t size = read(fd, buffer_reserve(&output->line, CHUNK), CHUNK);
         if (size < 0 && errno == EINTR)

@@ -14,6 +14,7 @@ struct output {
     enum level level;
     const char *name; // "stdout"
     struct buffer line;
+    void (*reading)(void *owner); // bytes may be read next: whose are they?
     void (*printed)(void *owner, struct output *output, const char *line, size_t size);
     void *owner;
 };

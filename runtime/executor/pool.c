@@ -6,7 +6,6 @@
 #include "log/log.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { TICK_MS = 10, LONG_NS = 20 * 1000 * 1000, RESTART_FIRST_MS = 100, RESTART_CAP_MS = 15 * 1000, LOOP_TRIES = 5 };
 
@@ -24,10 +23,10 @@ struct pool {
     struct pool_events events;
     uint64_t sequences;
     enum { POOL_STARTING, POOL_RUNNING, POOL_STOPPING } state;
-    uv_timer_t tick; // runs while something is sent behind something
-    char **names;
-    size_t name_count;
-    unsigned alive, handles, count;
+    uv_timer_t tick; // runs while jobs do
+    struct handlers handlers;
+    unsigned alive; // executors that have not gone, stuck ones too
+    unsigned handles, count;
     struct member members[];
 };
 
@@ -52,30 +51,16 @@ static void start_later(struct member *member, const char *why)
     uv_timer_start(&member->restart, on_restart, delay_ms, 0);
 }
 
-static void free_names(char **names, size_t count)
+static void on_ready(void *context, struct executor *executor, struct handlers *handlers)
 {
-    for (size_t i = 0; i < count; i++)
-        free(names[i]);
-    free(names);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void on_ready(void *context, struct executor *executor, char **names, size_t count)
-{
-    struct member *member = context;
-    struct pool *pool = member->pool;
+    struct pool *pool = ((struct member *)context)->pool;
     (void)executor;
-    free_names(pool->names, pool->name_count);
-    qsort(names, count, sizeof *names, compare_names);
-    pool->names = names;
-    pool->name_count = count;
+    handlers_free(&pool->handlers);
+    pool->handlers = *handlers;
+    handlers_sort(&pool->handlers);
     if (pool->state == POOL_STARTING) {
         pool->state = POOL_RUNNING;
-        pool->events.ready(pool->events.context, count);
+        pool->events.ready(pool->events.context, handlers->count);
     }
 }
 
@@ -89,11 +74,31 @@ static void on_refused(void *context, struct executor *executor, const char *why
         LOG(LEVEL_CRITICAL, "the handlers do not load: {why}", F_TEXT("why", why));
 }
 
+/* An executor that has done its share is let go; another takes its place. */
+static void recycle(struct executor *executor, const char *why, uint64_t memory)
+{
+    LOG(LEVEL_INFO, "an executor is replaced: {why} is reached", F_TEXT("why", why),
+        F_NUMBER("jobs", executor_ended(executor)), F_NUMBER("memory", memory));
+    executor_recall(executor);
+    executor_stop(executor);
+}
+
+static void check_memory(const struct pool *pool, struct executor *executor)
+{
+    uint64_t memory = pool->options.max_memory && executor_ready(executor) ? executor_memory(executor) : 0;
+    if (memory > pool->options.max_memory)
+        recycle(executor, "executor.max_memory", memory);
+}
+
 static void on_ended(void *context, struct job *job)
 {
     struct member *member = context;
+    struct pool *pool = member->pool;
     member->worked = true;
-    member->pool->events.ended(member->pool->events.context, job);
+    if (pool->options.max_jobs && member->executor && executor_ended(member->executor) >= pool->options.max_jobs &&
+        executor_ready(member->executor))
+        recycle(member->executor, "executor.max_jobs", 0);
+    pool->events.ended(pool->events.context, job);
 }
 
 static void on_unstarted(void *context, struct job *job)
@@ -114,25 +119,50 @@ static void on_asked(void *context, struct executor *executor, struct job *job, 
     pool->events.asked(pool->events.context, executor_id(executor), job, request);
 }
 
+static void on_touched(void *context, struct job *job)
+{
+    struct pool *pool = ((struct member *)context)->pool;
+    pool->events.touched(pool->events.context, job);
+}
+
+static void on_timed_out(void *context, struct job *job)
+{
+    struct pool *pool = ((struct member *)context)->pool;
+    pool->events.timed_out(pool->events.context, job);
+}
+
+/* Its place is filled by another; its jobs stay with it until it ends. */
+static void on_stuck(void *context, struct executor *executor)
+{
+    struct member *member = context;
+    (void)executor;
+    LOG(LEVEL_ALERT, "an executor was killed five seconds ago and has not ended: its process hangs in the kernel");
+    member->executor = NULL;
+    member->worked = true;
+    if (member->pool->state != POOL_STOPPING)
+        start_later(member, "it hangs");
+}
+
 static void on_gone(void *context, struct executor *executor, const char *why)
 {
     struct member *member = context;
     struct pool *pool = member->pool;
-    (void)executor;
-    member->executor = NULL;
+    bool stuck = member->executor != executor;
+    if (!stuck)
+        member->executor = NULL;
     pool->alive--;
-    if (pool->state != POOL_STOPPING)
-        start_later(member, why);
-    else if (!pool->alive)
+    if (pool->state == POOL_STOPPING && !pool->alive)
         pool->events.stopped(pool->events.context);
+    else if (pool->state != POOL_STOPPING && !stuck)
+        start_later(member, why);
 }
 
 static void start(struct member *member)
 {
     struct pool *pool = member->pool;
     struct error error;
-    const struct executor_events events = {
-        member, on_ready, on_refused, on_ended, on_unstarted, on_put, on_asked, on_gone};
+    const struct executor_events events = {member, on_ready, on_refused, on_ended, on_unstarted, on_put, on_asked,
+        on_touched, on_timed_out, on_stuck, on_gone};
     member->worked = false;
     member->executor = executor_start(pool->loop, &pool->options, &events, &pool->sequences, &error);
     if (member->executor)
@@ -144,16 +174,18 @@ static void start(struct member *member)
 static void on_tick(uv_timer_t *timer)
 {
     struct pool *pool = timer->data;
-    bool behind = false;
+    uint64_t now_ns = clock_ns();
+    bool working = false;
     for (unsigned i = 0; i < pool->count; i++) {
         struct executor *executor = pool->members[i].executor;
-        if (!executor || executor_load(executor) < 2)
-            continue;
-        executor_harvest(executor);
-        executor_recall_behind(executor, clock_ns(), LONG_NS);
-        behind |= executor_load(executor) > 1;
+        if (executor && executor_active(executor)) {
+            executor_watch(executor, now_ns, LONG_NS);
+            working = true;
+        }
+        if (pool->members[i].executor)
+            check_memory(pool, pool->members[i].executor);
     }
-    if (!behind)
+    if (!working)
         uv_timer_stop(timer);
 }
 
@@ -183,7 +215,7 @@ static void on_timer_closed(uv_handle_t *handle)
     struct pool *pool = handle->data;
     if (--pool->handles)
         return;
-    free_names(pool->names, pool->name_count);
+    handlers_free(&pool->handlers);
     free(pool);
 }
 
@@ -242,15 +274,9 @@ bool pool_ready(const struct pool *pool)
     return false;
 }
 
-bool pool_knows(const struct pool *pool, const char *name)
+const struct handlers *pool_handlers(const struct pool *pool)
 {
-    return bsearch(&name, pool->names, pool->name_count, sizeof *pool->names, compare_names) != NULL;
-}
-
-const char *const *pool_names(const struct pool *pool, size_t *count)
-{
-    *count = pool->name_count;
-    return (const char *const *)pool->names;
+    return &pool->handlers;
 }
 
 bool pool_send(struct pool *pool, struct job *job)
@@ -266,9 +292,16 @@ bool pool_send(struct pool *pool, struct job *job)
     if (!least)
         return false;
     executor_send(least, job);
-    if (executor_load(least) > 1 && !uv_is_active((uv_handle_t *)&pool->tick))
+    if (!uv_is_active((uv_handle_t *)&pool->tick))
         uv_timer_start(&pool->tick, on_tick, TICK_MS, TICK_MS);
     return true;
+}
+
+void pool_stop_job(struct pool *pool, struct job *job, enum board_why why)
+{
+    for (unsigned i = 0; i < pool->count; i++)
+        if (pool->members[i].executor && executor_runs(pool->members[i].executor, job))
+            executor_stop_job(pool->members[i].executor, job, why, 0);
 }
 
 void pool_recall(struct pool *pool)

@@ -20,6 +20,8 @@ struct pool_events {
     /* As in executor.h; `id` finds the executor again, if it still lives, with pool_find(). */
     void (*put)(void *context, uint64_t id, struct job *job, const struct executor_put *put);
     void (*asked)(void *context, uint64_t id, struct job *job, uint32_t request);
+    void (*touched)(void *context, struct job *job);
+    void (*timed_out)(void *context, struct job *job);
     /* The last executor is gone, after pool_stop(). */
     void (*stopped)(void *context);
 };
@@ -33,18 +35,18 @@ void pool_free(struct pool *pool);
 void pool_start(struct pool *pool);
 /* Each executor exits when its jobs have ended; none is replaced. stopped() follows. */
 void pool_stop(struct pool *pool);
-/* Ends all executors now. `why` stays as a text. stopped() follows when pool_stop() was called. */
+/* Ends all executors now. stopped() follows when pool_stop() was called. */
 void pool_kill(struct pool *pool, const char *why);
 
 /* Whether an executor is ready and has nothing to do. */
 bool pool_idle(const struct pool *pool);
 bool pool_ready(const struct pool *pool);
-/* Whether a handler has this name. */
-bool pool_knows(const struct pool *pool, const char *name);
-/* The handlers' names, sorted. */
-const char *const *pool_names(const struct pool *pool, size_t *count);
+/* The handlers that were loaded last. */
+const struct handlers *pool_handlers(const struct pool *pool);
 /* Gives the job to the ready executor with the least to do. False: none is ready, or all have work that takes long. */
 bool pool_send(struct pool *pool, struct job *job);
+/* Stops the job, if it runs: see executor_stop_job(). */
+void pool_stop_job(struct pool *pool, struct job *job, enum board_why why);
 /* Takes back all jobs that have not begun: unstarted() from within. */
 void pool_recall(struct pool *pool);
 /* The executor, or NULL when it is gone. */

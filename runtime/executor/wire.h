@@ -11,15 +11,16 @@
  * A frame holds its fields in the order of the table and nothing after them.
  *
  *   to the executor
- *   CONFIG   u32 version · u8 lowest level any sink takes · bytes jobs path · bytes settings (JSON)
- *   JOB      u64 sequence · u32 slot · bytes server · bytes id (decimal) · bytes name · bytes tube ("" unknown) · bytes body
+ *   CONFIG   u32 version · u8 lowest level any sink takes · u64 memory limit in bytes (0: none) · bytes jobs path ·
+ *            bytes settings (JSON) · bytes directory for temporary files
+ *   JOB      u64 sequence · u32 slot · u64 start by (clock_ns(); later the executor recalls it) · bytes server · bytes id (decimal) · bytes name · bytes tube ("" unknown) · bytes body
  *   REPLY    u32 request · u8 ok · then for PUT: bytes id; STATS: bytes tube, u32 attempt; OUTPUT: nothing;
  *            not ok: bytes message, bytes code
  *   STOP     (nothing): exit 0 when the running job has ended
  *
  *   to the runtime
  *   HELLO    u32 version
- *   HANDLER  bytes name
+ *   HANDLER  bytes name · u32 timeout in ms (0: none) · u32 retry.max · u32 retry.delay in s (WIRE_UNSET: not given)
  *   READY    (nothing): all handlers named; jobs may come
  *   REFUSED  bytes message: a file did not load; the executor exits next
  *   BELL     (nothing): look at the board
@@ -29,6 +30,7 @@
  *            u32 count · count × (bytes key · u8 enum wire_value · bytes value)
  *   PUT      u32 request · u64 sequence (0: no job runs) · bytes tube · u32 priority · u32 delay in s · u32 TTR in s · bytes body
  *   STATS    u32 request · u64 sequence: tube and attempt of that job
+ *   TOUCH    u64 sequence: job:touch(), its time starts anew
  *   OUTPUT   u32 request · u64 sequence: what stdout and stderr hold now was printed by that job
  *
  * WIRE_VERSION grows with every change of this table, the outcomes or the board: both binaries must be of one build.
@@ -38,7 +40,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WIRE_VERSION = 1, WIRE_HEADER = 5, WIRE_LARGEST = 64 * 1024 * 1024 };
+enum { WIRE_VERSION = 2, WIRE_HEADER = 5, WIRE_LARGEST = 64 * 1024 * 1024 };
 
 enum wire_type {
     WIRE_CONFIG = 1,
@@ -55,7 +57,10 @@ enum wire_type {
     WIRE_PUT,
     WIRE_STATS,
     WIRE_OUTPUT,
+    WIRE_TOUCH,
 };
+
+#define WIRE_UNSET UINT32_MAX
 
 /* How a job ended, as the handler's side tells it. SUCCEEDED stands on the board alone and has no frame. */
 enum outcome_kind {

@@ -1,7 +1,9 @@
 #include "job/envelope.h"
 
 #include "base/json.h"
+#include "base/memory.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool name_byte(char c)
@@ -49,31 +51,65 @@ static int check_url(const char *where, const struct json *value, struct error *
     return 0;
 }
 
-static int check_callback(const char *where, const struct json *parent, struct error *error)
+static void free_urls(char **urls)
+{
+    for (char **url = urls; urls && *url; url++)
+        free(*url);
+    free(urls);
+}
+
+static int add_url(char **urls, size_t at, const char *where, const struct json *value, struct error *error)
+{
+    if (check_url(where, value, error) < 0)
+        return -1;
+    size_t size;
+    const char *url = json_as_text(value, &size);
+    urls[at] = mem_copy(url, size);
+    return 0;
+}
+
+/* A URL, or a list of them. */
+static int read_callback(char ***urls, const char *where, const struct json *parent, struct error *error)
 {
     const struct json *value = json_member(parent, "callback");
-    size_t size;
-    if (json_kind(value) == JSON_KIND_NULL || (json_as_text(value, &size) && !size))
+    bool list = json_kind(value) == JSON_KIND_ARRAY;
+    size_t size, count = list ? json_length(value) : 1;
+    if (json_kind(value) == JSON_KIND_NULL || !count || (json_as_text(value, &size) && !size))
         return 0;
-    if (json_kind(value) != JSON_KIND_ARRAY)
-        return check_url(where, value, error);
-    if (json_length(value) > ENVELOPE_CALLBACKS_MOST)
+    if (count > ENVELOPE_CALLBACKS_MOST)
         return error_set(error, "\"%s.callback\" lists more than %d URLs", where, ENVELOPE_CALLBACKS_MOST);
-    for (size_t i = 0; i < json_length(value); i++)
-        if (check_url(where, json_item(value, i), error) < 0)
+    *urls = mem_new((count + 1) * sizeof **urls);
+    for (size_t i = 0; i < count; i++)
+        if (add_url(*urls, i, where, list ? json_item(value, i) : value, error) < 0)
             return -1;
     return 0;
 }
 
-static int check_whole(
-    const struct json *parent, const char *where, const char *key, int64_t least, int64_t most, struct error *error)
+/* An optional whole number; `number` keeps its value when it is not there. */
+static int read_whole(const struct json *parent, const char *where, const char *key, int64_t least, int64_t most,
+    int64_t *number, struct error *error)
 {
     const struct json *value = json_member(parent, key);
-    int64_t number = json_as_integer(value, -1);
-    if (json_kind(value) == JSON_KIND_NULL || (number >= least && number <= most))
+    int64_t given = json_as_integer(value, least - 1);
+    if (json_kind(value) == JSON_KIND_NULL)
         return 0;
-    return error_set(
-        error, "\"%s%s\" is no whole number from %lld to %lld", where, key, (long long)least, (long long)most);
+    if (given < least || given > most)
+        return error_set(
+            error, "\"%s%s\" is no whole number from %lld to %lld", where, key, (long long)least, (long long)most);
+    *number = given;
+    return 0;
+}
+
+static int read_limits(
+    struct envelope *envelope, const struct json *root, const struct json *retry, struct error *error)
+{
+    int64_t timeout_s = 0;
+    if (read_whole(retry, "retry.", "max", 0, ENVELOPE_RETRIES_MOST, &envelope->retry_max, error) < 0 ||
+        read_whole(retry, "retry.", "delay", 0, ENVELOPE_DELAY_MOST_S, &envelope->retry_delay_s, error) < 0 ||
+        read_whole(root, "", "timeout", 1, INT32_MAX, &timeout_s, error) < 0)
+        return -1;
+    envelope->timeout_s = (uint32_t)timeout_s;
+    return 0;
 }
 
 static int check_id(const struct json *root, struct error *error)
@@ -113,7 +149,7 @@ static int read_error(struct envelope *envelope, const struct json *object, stru
     if (json_kind(bury) != JSON_KIND_NULL && json_kind(bury) != JSON_KIND_BOOLEAN)
         return error_set(error, "\"error.bury\" is %s, not true or false", json_kind_name(bury));
     envelope->bury = json_as_boolean(bury, true);
-    return check_callback("error", object, error);
+    return read_callback(&envelope->error, "error", object, error);
 }
 
 static int read_root(struct envelope *envelope, const struct json *root, struct error *error)
@@ -124,20 +160,16 @@ static int read_root(struct envelope *envelope, const struct json *root, struct 
     if (read_name(envelope, root, error) < 0 || read_object(root, "success", &success, error) < 0 ||
         read_object(root, "error", &failure, error) < 0 || read_object(root, "retry", &retry, error) < 0)
         return -1;
-    if (read_error(envelope, failure, error) < 0 || check_callback("success", success, error) < 0 ||
+    if (read_error(envelope, failure, error) < 0 || read_callback(&envelope->success, "success", success, error) < 0 ||
         check_id(root, error) < 0)
         return -1;
-    return check_whole(retry, "retry.", "max", 0, ENVELOPE_RETRIES_MOST, error) < 0 ||
-                   check_whole(retry, "retry.", "delay", 0, ENVELOPE_DELAY_MOST_S, error) < 0 ||
-                   check_whole(root, "", "timeout", 1, INT32_MAX, error) < 0
-               ? -1
-               : 0;
+    return read_limits(envelope, root, retry, error);
 }
 
 int envelope_parse(struct envelope *envelope, const char *body, size_t size, struct error *error)
 {
     struct error why;
-    *envelope = (struct envelope){.bury = true};
+    *envelope = (struct envelope){.bury = true, .retry_max = -1, .retry_delay_s = -1};
     if (!size)
         return error_set(error, "the body is empty");
     struct json *root = json_parse(body, size, ENVELOPE_DEPTH, &why);
@@ -145,5 +177,14 @@ int envelope_parse(struct envelope *envelope, const char *body, size_t size, str
         return error_set(error, "not JSON: %s", why.text);
     int result = read_root(envelope, root, error);
     json_free(root);
+    if (result < 0)
+        envelope_free(envelope);
     return result;
+}
+
+void envelope_free(struct envelope *envelope)
+{
+    free_urls(envelope->success);
+    free_urls(envelope->error);
+    envelope->success = envelope->error = NULL;
 }

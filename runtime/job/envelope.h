@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
     ENVELOPE_DEPTH = 64,
@@ -26,10 +27,18 @@ enum {
 struct envelope {
     char name[ENVELOPE_NAME_LONGEST + 1]; // the handler's
     bool bury;                            // error.bury
+    int64_t retry_max, retry_delay_s;     // -1: not given
+    uint32_t timeout_s;                   // 0: not given
+    char **success, **error;              // URLs to call, ended by NULL; NULL: none
 };
 
-/* 0, or -1 and why the body is no envelope. What later issues read is checked already: a producer learns at once. */
+/*
+ * 0, or -1 and why the body is no envelope (then it holds nothing to free). What later issues read is checked already: a
+ * producer learns at once.
+ */
 int envelope_parse(struct envelope *envelope, const char *body, size_t size, struct error *error);
+
+void envelope_free(struct envelope *envelope);
 
 /* [a-z0-9_]+ segments joined by dots, none beginning with '_', not below "lib": the names that handlers can have. */
 bool envelope_name_valid(const char *name, size_t size);

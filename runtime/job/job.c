@@ -20,7 +20,7 @@ static const unsigned moves[JOB_STATES] = {
 struct job *job_new(const char *server, uint64_t id, const char *body, size_t size)
 {
     struct job *job = mem_resize(NULL, sizeof *job + size + 1);
-    *job = (struct job){.state = JOB_HELD, .server = server, .id = id, .size = size};
+    *job = (struct job){.state = JOB_HELD, .references = 1, .server = server, .id = id, .size = size};
     list_init(&job->in_consumer);
     list_init(&job->place);
     memcpy(job->body, body, size);
@@ -28,8 +28,22 @@ struct job *job_new(const char *server, uint64_t id, const char *body, size_t si
     return job;
 }
 
+uint64_t job_limit_ms(const struct job *job)
+{
+    if (job->timeout_ms)
+        return job->timeout_ms;
+    return job->stats ? job->stats->ttr_s * UINT64_C(1000) : 0;
+}
+
+void job_hold(struct job *job)
+{
+    job->references++;
+}
+
 void job_free(struct job *job)
 {
+    if (--job->references)
+        return;
     list_remove(&job->in_consumer);
     list_remove(&job->place);
     if (job->outcome) {
@@ -37,6 +51,7 @@ void job_free(struct job *job)
         free(job->outcome->traceback);
     }
     free(job->outcome);
+    envelope_free(&job->envelope);
     free(job->stats);
     free(job);
 }

@@ -25,6 +25,7 @@ enum job_state { JOB_HELD, JOB_SENT, JOB_RUNNING, JOB_SETTLING, JOB_RETURNING, J
 struct job_stats {
     char tube[201];
     uint32_t priority;
+    uint32_t ttr_s;
     uint64_t age_s, buries;
 };
 
@@ -38,32 +39,42 @@ struct job_outcome {
 
 struct job {
     enum job_state state;
-    const char *server; // with `id` the job's identity; the queue's, as configured
+    unsigned references; // job_free() is due so often; requests on the wire hold one each
+    const char *server;  // with `id` the job's identity; the queue's, as configured
     uint64_t id;
     struct envelope envelope;
-    const char *tube;        // NULL while not known; the only tube that is watched, or of `stats`
-    struct job_stats *stats; // NULL while not asked
+    struct policy_retry retry; // what holds for it: the envelope's, else the handler's, else the configuration's
+    uint64_t timeout_ms;       // likewise; 0: its TTR
+    const char *tube;          // NULL while not known; the only tube that is watched, or of `stats`
+    struct job_stats *stats;   // NULL while not asked
 
     /* queue/: the reservation. `consumer` is NULL once it is lost: no verb can be sent any more. */
     struct consumer *consumer;
     struct list in_consumer;
-    unsigned answers;     // of the server about this job, still to come
-    uint64_t reserved_ns; // clock_ns()
+    uint64_t reserved_ns;    // clock_ns()
+    uint64_t touch_at_ms;    // uv_now() of the next touch; UINT64_MAX once a verb was sent
+    uint64_t fresh_until_ms; // uv_now() until which the reservation certainly holds: later it is not begun
 
     /* worker/ and executor/ */
     struct list place; // in the list of held jobs, or of an executor's sent ones
     uint64_t held_ns;  // since when it waits to be run, recalled or not
     uint64_t sequence; // on the board, while SENT or RUNNING
     unsigned slot;
+    uint64_t touched_ns;         // clock_ns() of the last job:touch(); 0: none
     uint64_t runtime_ns;         // of the handler; good from SETTLING on
+    uint64_t peak;               // bytes of its Lua state at most, likewise; 0: not known
     struct job_outcome *outcome; // NULL: a success so far
 
     size_t size;
     char body[]; // `size` bytes and a NUL
 };
 
+/* How long it may run; 0: not known yet, since its TTR is not. */
+uint64_t job_limit_ms(const struct job *job);
 /* HELD, with a copy of the body; nothing else set. */
 struct job *job_new(const char *server, uint64_t id, const char *body, size_t size);
+/* One more holder, who calls job_free() too. */
+void job_hold(struct job *job);
 void job_free(struct job *job);
 /* Sets the outcome, once: a later one of the same job is dropped. The texts are copied. */
 void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s, const char *reason,

@@ -74,7 +74,7 @@ static const char *name_end(const char *at, const char *end)
 }
 
 /* PSR-3, 1.2: {placeholders} that name a field become its value, others stay as they are. Returns which were used. */
-static uint64_t put_message(struct buffer *out, const char *message, size_t size, const struct log_field *fields)
+uint64_t format_message(struct buffer *out, const char *message, size_t size, const struct log_field *fields)
 {
     uint64_t used = 0;
     size_t shown = utf8_cut(message, size, FORMAT_VALUE_LONGEST);
@@ -114,7 +114,7 @@ void format_line(struct buffer *out, uint64_t time_ms, enum level level, const c
     buffer_printf(out, " %s ", level_name(level));
     put_text(out, channel, strlen(channel), ESCAPE_LINE);
     buffer_append_text(out, ": ");
-    uint64_t used = put_message(out, message, size, fields);
+    uint64_t used = format_message(out, message, size, fields);
     int i = 0;
     for (; fields[i].key && !is_full(out); i++) {
         if (i < 64 && used & UINT64_C(1) << i)

@@ -12,6 +12,8 @@ enum {
     FORMAT_LINE_LONGEST = 256 * 1024, // once it is reached no more values are put, and "…" ends the line
 };
 
+/* Appends the message alone, its placeholders filled (PSR-3, 1.2). Returns which of the first 64 fields it has used. */
+uint64_t format_message(struct buffer *out, const char *message, size_t size, const struct log_field *fields);
 /* Into the empty `out`: "2026-11-24T03:42:57.123Z error send_email: message key=value\n"; `time_ms` is Unix time. */
 void format_line(struct buffer *out, uint64_t time_ms, enum level level, const char *channel, const char *message,
     size_t size, const struct log_field *fields);

@@ -4,6 +4,7 @@
 #include "lua/scan.h"
 #include "lua/source.h"
 
+#include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
 
@@ -147,10 +148,41 @@ static int host_stats(lua_State *L)
     return 2;
 }
 
+/* The runtime answers nothing: what can be done about a lost reservation it does. */
+static int host_touch(lua_State *L)
+{
+    struct host *host = host_of(L);
+    struct wire_writer writer = wire_begin(&host->link.out, WIRE_TOUCH);
+    wire_put_u64(&writer, host->job.sequence);
+    wire_end(&writer);
+    link_send(&host->link);
+    return 0;
+}
+
+static int push_made(lua_State *L, int failed, const char *path)
+{
+    lua_pushstring(L, failed ? NULL : path);
+    lua_pushstring(L, failed ? strerror(errno) : NULL);
+    return 2;
+}
+
+static int host_tempdir(lua_State *L)
+{
+    char path[PATH_MAX];
+    return push_made(L, scratch_directory(&host_of(L)->scratch, path), path);
+}
+
+static int host_tmpname(lua_State *L)
+{
+    char path[PATH_MAX];
+    return push_made(L, scratch_file(&host_of(L)->scratch, path), path);
+}
+
 void bindings_open(lua_State *L, struct host *host)
 {
     static const luaL_Reg functions[] = {{"scan", host_scan}, {"read", host_read}, {"log", host_log}, {"put", host_put},
-        {"stats", host_stats}, {NULL, NULL}};
+        {"stats", host_stats}, {"touch", host_touch}, {"tempdir", host_tempdir}, {"tmpname", host_tmpname},
+        {NULL, NULL}};
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "loaded");
     lua_newtable(L);

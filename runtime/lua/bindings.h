@@ -9,6 +9,9 @@
  *   log(level, message, fields)                 fields: a list of key, enum wire_value, value, key, …
  *   put(tube, priority, delay, ttr, body) → id | nil, message, code
  *   stats() → tube, attempt | nil, message, code   of the job that runs
+ *   touch()                                     renews its reservation and its time; no answer
+ *   tempdir() → path | nil, message             a new directory that goes after the job
+ *   tmpname() → path | nil, message             a new file, likewise
  */
 #include "lua/host.h"
 

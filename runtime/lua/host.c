@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "lua/bindings.h"
+#include "lua/stop.h"
 #include "lua/vm.h"
 
 #include <stdio.h>
@@ -61,20 +62,31 @@ static void configure(struct host *host)
             WIRE_VERSION);
         refuse(host, text, (size_t)size, EX_SOFTWARE);
     }
-    size_t path_size;
+    size_t path_size, scratch_size;
     host->lowest = wire_get_u8(&frame);
+    host->memory_limit = wire_get_u64(&frame);
     const char *path = wire_get_bytes(&frame, &path_size);
     const char *settings = wire_get_bytes(&frame, &host->settings_size);
+    const char *scratch = wire_get_bytes(&frame, &scratch_size);
     if (frame.type != WIRE_CONFIG || !wire_complete(&frame))
         link_fail("no configuration came first");
     host->jobs_path = mem_copy(path, path_size);
     host->settings = mem_copy(settings, host->settings_size);
+    char *directory = mem_copy(scratch, scratch_size);
+    scratch_open(&host->scratch, directory);
+    free(directory);
     link_drop(&host->link, &frame);
 }
 
 static void put_outcome(struct host *host, unsigned kind, uint32_t delay_s, const char *reason, size_t reason_size,
     const char *traceback, size_t traceback_size)
 {
+    char limit[64];
+    if (kind == OUTCOME_FAILED && host->memory.refused) {
+        reason = limit;
+        reason_size = (size_t)snprintf(
+            limit, sizeof limit, "memory limit of %llu MB", (unsigned long long)(host->memory_limit >> 20));
+    }
     struct wire_writer writer = wire_begin(&host->link.out, WIRE_OUTCOME);
     wire_put_u64(&writer, host->job.sequence);
     wire_put_u8(&writer, (uint8_t)kind);
@@ -103,6 +115,29 @@ static int run_job(lua_State *L)
     return 0;
 }
 
+static uint32_t field(lua_State *L, const char *key)
+{
+    lua_getfield(L, -1, key);
+    uint32_t value = (uint32_t)lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* The table on top of the stack describes a handler. */
+static void send_handler(lua_State *L, struct host *host)
+{
+    struct wire_writer writer = wire_begin(&host->link.out, WIRE_HANDLER);
+    size_t size = 0;
+    lua_getfield(L, -1, "name");
+    const char *name = lua_tolstring(L, -1, &size);
+    wire_put_bytes(&writer, name, size);
+    lua_pop(L, 1);
+    wire_put_u32(&writer, field(L, "timeout"));
+    wire_put_u32(&writer, field(L, "max"));
+    wire_put_u32(&writer, field(L, "delay"));
+    wire_end(&writer);
+}
+
 /* Loads all of Lua's side. Called protected; leaves the function that runs a job. */
 static int load(lua_State *L)
 {
@@ -114,7 +149,7 @@ static int load(lua_State *L)
     lua_call(L, 0, 2); // stack: box, run, names
     for (int i = 1; i <= (int)lua_objlen(L, 3); i++) {
         lua_rawgeti(L, 3, i);
-        send_text(host, WIRE_HANDLER, lua_tostring(L, -1), lua_objlen(L, -1));
+        send_handler(L, host);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -122,9 +157,17 @@ static int load(lua_State *L)
     return 1;
 }
 
+static int collect(lua_State *L)
+{
+    lua_gc(L, LUA_GCCOLLECT, 0);
+    return 0;
+}
+
 static void load_handlers(struct host *host)
 {
     lua_State *L = host->L = vm_open();
+    memory_open(&host->memory, L, host->memory_limit);
+    stop_open(L, host->board);
     lua_pushcfunction(L, load);
     *(struct host **)lua_newuserdata(L, sizeof host) = host;
     if (vm_call(L, 1, 1)) {
@@ -133,6 +176,7 @@ static void load_handlers(struct host *host)
         settle_output(host, UINT64_MAX);
         refuse(host, message ? message : "the handlers do not load", message ? size : 24, EX_CONFIG);
     }
+    lua_pushcfunction(L, collect); // here: where it is needed there is no memory to make it
     settle_output(host, UINT64_MAX);
     struct wire_writer writer = wire_begin(&host->link.out, WIRE_READY);
     wire_end(&writer);
@@ -161,15 +205,42 @@ static void report_end(struct host *host, uint64_t end_ns)
         link_send(&host->link);
 }
 
+/* The next job is not to pay for this one: what it has left is collected, and if that does not help we are replaced. */
+static void regain_memory(struct host *host)
+{
+    lua_pushvalue(host->L, 2);
+    int failed = vm_call(host->L, 0, 0); // a finaliser of the handler's can raise
+    lua_settop(host->L, 2);
+    if (failed || host->memory.used > host->memory.limit / 2)
+        host->link.stopping = true;
+}
+
 static void perform(struct host *host)
 {
     struct host_job *job = &host->job;
     uint64_t start_ns = host->now_ns ? host->now_ns : clock_ns();
+    if (start_ns > job->start_by_ns) {
+        board_recall(host->board, job->slot, job->sequence);
+        report_end(host, start_ns);
+        return;
+    }
     if (!board_start(host->board, job->slot, job->sequence, start_ns))
         return; // recalled
+    memory_begin(&host->memory);
+    stop_expect(job->sequence);
     call_job(host);
+    stop_expect(0);
+    lua_sethook(host->L, NULL, 0, 0); // one that the handler has set is not to hit the next
     uint64_t end_ns = host->now_ns = clock_ns();
+    host->board->slots[job->slot].ended_ns = end_ns; // what follows is no longer on the job's time
     settle_output(host, end_ns - start_ns);
+    if (scratch_after(&host->scratch, end_ns - start_ns))
+        host->now_ns = 0;
+    host->board->slots[job->slot].peak = host->memory.peak;
+    if (host->memory.refused) {
+        regain_memory(host);
+        host->now_ns = 0;
+    }
     if (!job->success)
         link_send(&host->link); // what the board's FAILED refers to
     board_end(host->board, job->slot, job->sequence, job->success, end_ns);
@@ -181,6 +252,7 @@ static void take_job(struct host *host, struct wire_frame *frame)
     struct host_job *job = &host->job;
     job->sequence = wire_get_u64(frame);
     job->slot = wire_get_u32(frame);
+    job->start_by_ns = wire_get_u64(frame);
     for (int i = 0; i < HOST_JOB_TEXTS; i++)
         job->text[i] = wire_get_bytes(frame, &job->size[i]);
     if (frame->type != WIRE_JOB || !wire_complete(frame))
@@ -205,6 +277,7 @@ void host_run(int wire, struct board *board)
             link_drop(&host->link, &frame);
         } else {
             link_send(&host->link);
+            scratch_idle(&host->scratch);
             host->now_ns = 0;
             link_fill(&host->link);
         }

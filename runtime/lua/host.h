@@ -7,6 +7,8 @@
 #include "executor/board.h"
 #include "lua/link.h"
 #include "lua/console.h"
+#include "lua/memory.h"
+#include "lua/scratch.h"
 
 #include <lua.h>
 
@@ -15,6 +17,7 @@ enum { HOST_JOB_TEXTS = 5 };
 struct host_job {
     uint64_t sequence; // 0: no job runs
     unsigned slot;
+    uint64_t start_by_ns;             // later its reservation may be lost
     const char *text[HOST_JOB_TEXTS]; // server, id, name, tube, body: inside link.in, good until Lua runs
     size_t size[HOST_JOB_TEXTS];
     bool success; // how it ended
@@ -23,12 +26,15 @@ struct host_job {
 struct host {
     struct link link;
     struct console console;
+    struct memory memory;
+    struct scratch scratch;
     struct board *board;
     lua_State *L; // stack, once all is loaded: a function that runs host->job
     char *jobs_path;
     char *settings; // JSON
     size_t settings_size;
-    unsigned lowest; // log records below this level go nowhere
+    uint64_t memory_limit; // bytes; 0: none
+    unsigned lowest;       // log records below this level go nowhere
     struct host_job job;
     uint64_t now_ns;       // time of the last end; 0: long ago
     uint64_t first_end_ns; // of the ends that no bell has reported

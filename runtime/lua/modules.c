@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define MODULES(X) X(boot) X(dispatch) X(json) X(loader) X(log) X(queue) X(settings) X(text)
+#define MODULES(X) X(boot) X(dispatch) X(json) X(loader) X(log) X(options) X(queue) X(settings) X(text)
 
 /* The path is relative to the root of the repository, where make runs. */
 #define EMBED(name)                                                                                                    \

@@ -1,12 +1,10 @@
 #include "queue/beanstalkd_driver.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "log/log.h"
 
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     BYTES_MOST = 4 * 1024 * 1024,
@@ -14,6 +12,7 @@ enum {
     RETRY_FIRST_MS = 100,
     RETRY_CAP_MS = 15 * 1000,
     LONG_MS = 60 * 1000,
+    KEEP_MS = 50,
 };
 
 #define FOR_EACH_CONSUMER(queue, consumer)                                                                             \
@@ -41,8 +40,12 @@ struct queue *queue_new(uv_loop_t *loop, const struct queue_options *options, co
     window_reset(&queue->window);
     uv_timer_init(loop, &queue->retry);
     uv_timer_init(loop, &queue->idle);
-    queue->retry.data = queue->idle.data = queue;
-    queue->handles = 2;
+    uv_timer_init(loop, &queue->keep);
+    queue->retry.data = queue->idle.data = queue->keep.data = queue;
+    uv_timer_init(loop, &queue->probe);
+    queue->probe.data = queue;
+    queue->storing = true;
+    queue->handles = 4;
     return queue;
 }
 
@@ -53,11 +56,13 @@ void queue_close(struct queue *queue)
         consumer_leave(list_entry(queue->consumers.next, struct consumer, in_queue));
     uv_close((uv_handle_t *)&queue->retry, on_timer_closed);
     uv_close((uv_handle_t *)&queue->idle, on_timer_closed);
+    uv_close((uv_handle_t *)&queue->keep, on_timer_closed);
+    uv_close((uv_handle_t *)&queue->probe, on_timer_closed);
 }
 
 static bool may_reserve(const struct queue *queue)
 {
-    return queue->state != QUEUE_CLOSED && queue->ahead < queue->limit;
+    return queue->state != QUEUE_CLOSED && queue->storing && queue->ahead < queue->limit;
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -122,8 +127,8 @@ static unsigned room(const struct queue *queue)
 
 static void release_returned(void *context, struct job *job)
 {
-    if (!job->stats)
-        return; // lost: that follows
+    if (!queue_holds(job) || !job->stats)
+        return; // lost: that was said, or follows
     struct consumer *consumer = job->consumer;
     bool settled = consumer->settled;
     queue_release(context, job, 0);
@@ -184,6 +189,12 @@ void queue_consumer_ready(struct queue *queue)
     queue->state = QUEUE_UP;
 }
 
+void queue_consumer_works(struct queue *queue)
+{
+    queue->state = queue->state == QUEUE_CLOSED ? QUEUE_CLOSED : QUEUE_UP;
+    backoff_reset(&queue->backoff);
+}
+
 void queue_consumer_lost(struct queue *queue, const char *why)
 {
     uint64_t now = uv_now(queue->loop);
@@ -191,6 +202,8 @@ void queue_consumer_lost(struct queue *queue, const char *why)
         return;
     unsigned delay_ms = backoff_next_ms(&queue->backoff);
     uv_timer_start(&queue->retry, on_retry, delay_ms, 0);
+    if (queue->options.quiet)
+        return;
     LOG(LEVEL_WARNING, "no beanstalkd at {server}: {why}; next try in {delay} s",
         F_TEXT("server", queue->options.server), F_TEXT("why", why), F_SECONDS("delay", delay_ms * UINT64_C(1000000)));
     if (queue->state == QUEUE_UP) {
@@ -223,6 +236,26 @@ void queue_consumer_empty(struct queue *queue)
 {
     if (queue->consumer_count > 1 && queue->state != QUEUE_CLOSED && !uv_is_active((uv_handle_t *)&queue->idle))
         uv_timer_start(&queue->idle, on_idle, IDLE_MS, 0);
+}
+
+static void on_keep(uv_timer_t *timer)
+{
+    struct queue *queue = timer->data;
+    if (queue->jobs)
+        queue_keep(queue);
+    else
+        uv_timer_stop(timer);
+}
+
+void queue_consumer_holds(struct queue *queue)
+{
+    if (!uv_is_active((uv_handle_t *)&queue->keep))
+        uv_timer_start(&queue->keep, on_keep, KEEP_MS, KEEP_MS);
+}
+
+const char *queue_instance(const struct queue *queue)
+{
+    return queue->instance;
 }
 
 bool queue_tube_valid(const char *tube, size_t size)

@@ -202,6 +202,14 @@ static void on_failed_socket_closed(uv_handle_t *handle)
         connect_next(connection);
 }
 
+/* This one cannot be reached: the next is tried. */
+static void fail_address(struct connection *connection, int status)
+{
+    snprintf(connection->why, sizeof connection->why, "%s", uv_strerror(status));
+    connection->address = connection->address->ai_next;
+    uv_close((uv_handle_t *)&connection->socket.stream, on_failed_socket_closed);
+}
+
 static void keep_alive(uv_tcp_t *tcp)
 {
     int fd, every = KEEPALIVE_EVERY_S, tries = KEEPALIVE_TRIES;
@@ -225,9 +233,7 @@ static void on_connected(uv_connect_t *connect, int status)
     } else if (unix_path(connection->server)) {
         connection_close(connection, uv_strerror(status));
     } else {
-        snprintf(connection->why, sizeof connection->why, "%s", uv_strerror(status));
-        connection->address = connection->address->ai_next;
-        uv_close((uv_handle_t *)&connection->socket.stream, on_failed_socket_closed);
+        fail_address(connection, status);
     }
 }
 
@@ -243,7 +249,7 @@ static void connect_next(struct connection *connection)
     int status =
         uv_tcp_connect(&connection->connect, &connection->socket.tcp, connection->address->ai_addr, on_connected);
     if (status != 0)
-        connection_close(connection, uv_strerror(status));
+        fail_address(connection, status);
 }
 
 static void use_addresses(struct connection *connection, struct addrinfo *addresses)
@@ -324,6 +330,11 @@ struct connection *connection_new(uv_loop_t *loop, const char *server, const str
 struct buffer *connection_out(struct connection *connection)
 {
     return &connection->outbox.out;
+}
+
+bool connection_stands(const struct connection *connection)
+{
+    return connection->state != CLOSED;
 }
 
 size_t connection_pending(const struct connection *connection)

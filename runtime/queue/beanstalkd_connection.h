@@ -33,6 +33,8 @@ bool connection_address_valid(const char *server);
 struct buffer *connection_out(struct connection *connection);
 /* The appended command will be answered by `callback(context, argument, reply)` within `limit_ms` of now. */
 void connection_expect(struct connection *connection, unsigned limit_ms, connection_reply *callback, void *argument);
+/* Whether it was not closed: while it closes, its requests are completed with it no longer standing. */
+bool connection_stands(const struct connection *connection);
 /* Requests without a reply so far. */
 size_t connection_pending(const struct connection *connection);
 void connection_flush(struct connection *connection);

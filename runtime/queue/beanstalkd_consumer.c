@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPIRES_SOONEST_NS = 900 * 1000 * 1000 }; // no TTR is shorter than a second
+enum { FIRST_TOUCH_MS = 500, EXPIRES_SOONEST_NS = 900 * 1000 * 1000 }; // no TTR is shorter than a second
 
 static void move(struct consumer *consumer, enum consumer_state state)
 {
@@ -33,7 +33,7 @@ static void expect(struct consumer *consumer, connection_reply *callback, void *
     connection_expect(consumer->connection, REPLY_LIMIT_MS, callback, argument);
 }
 
-/* The first of its jobs with that id, when one is old enough that its TTR can have run out. */
+/* The one of its jobs with that id, when one is old enough that its TTR can have run out. */
 static struct job *find_expired(struct consumer *consumer, uint64_t id)
 {
     struct list *link = consumer->jobs.next;
@@ -46,9 +46,22 @@ static struct job *find_expired(struct consumer *consumer, uint64_t id)
     return NULL;
 }
 
+/* Another of our connections had that job: its run is stopped, since its reservation has passed to this one. */
+static void lose_elsewhere(struct consumer *consumer, uint64_t id)
+{
+    struct queue *queue = consumer->queue;
+    for (struct list *link = queue->consumers.next; link != &queue->consumers; link = link->next) {
+        struct consumer *other = list_entry(link, struct consumer, in_queue);
+        struct job *job = other != consumer ? find_expired(other, id) : NULL;
+        if (job)
+            consumer_lose(job, "its TTR ran out");
+    }
+}
+
 static void take(struct consumer *consumer, const struct beanstalkd_reply *reply)
 {
     struct queue *queue = consumer->queue;
+    lose_elsewhere(consumer, reply->number);
     if (find_expired(consumer, reply->number)) {
         // Its TTR ran out and this connection got it again: one reservation, one run, and that goes on.
         queue->ahead--;
@@ -59,10 +72,12 @@ static void take(struct consumer *consumer, const struct beanstalkd_reply *reply
     struct job *job = job_new(queue->options.server, reply->number, reply->body, reply->size);
     job->consumer = consumer;
     job->reserved_ns = clock_ns();
+    job->touch_at_ms = job->fresh_until_ms = uv_now(queue->loop) + FIRST_TOUCH_MS;
     job->tube = queue->options.tube_count == 1 ? queue->options.tubes[0] : NULL;
     list_insert(&consumer->jobs, &job->in_consumer);
     consumer->job_count++;
     queue->jobs++;
+    queue_consumer_holds(queue);
     queue->bytes += job->size;
     queue->events.reserved(queue->events.context, job);
 }
@@ -79,7 +94,7 @@ static void on_reserved(void *context, void *argument, const struct beanstalkd_r
     (void)argument;
     consumer->asked--;
     if (reply && reply->kind == REPLY_RESERVED) {
-        backoff_reset(&consumer->queue->backoff);
+        queue_consumer_works(consumer->queue);
         if (consumer->state == CONSUMER_WAITING)
             move(consumer, CONSUMER_HOLDING);
         take(consumer, reply); // counted in `ahead` since it was asked for
@@ -93,7 +108,7 @@ static void on_reserved(void *context, void *argument, const struct beanstalkd_r
     if (reply->kind != REPLY_TIMED_OUT && (waiting || reply->kind != REPLY_DEADLINE_SOON)) {
         connection_close(consumer->connection, beanstalkd_reply_name(reply->kind));
     } else if (waiting) {
-        backoff_reset(&consumer->queue->backoff);
+        queue_consumer_works(consumer->queue);
         move(consumer, CONSUMER_EMPTY);
         consumer->queue->events.empty(consumer->queue->events.context);
     } else {
@@ -133,6 +148,7 @@ void consumer_drop(struct job *job)
     list_remove(&job->in_consumer);
     job->consumer = NULL;
     consumer->job_count--;
+    consumer->returning -= job->state == JOB_RETURNING && consumer->returning;
     consumer->queue->jobs--;
     consumer->queue->bytes -= job->size;
     empty_if_done(consumer);
@@ -164,9 +180,12 @@ static void notice_server(struct queue *queue, const struct beanstalkd_reply *st
 {
     char instance[sizeof queue->instance];
     copy_stat(instance, sizeof instance, stats, "id");
-    if (*queue->instance && strcmp(queue->instance, instance) != 0)
-        LOG(LEVEL_NOTICE, "beanstalkd at {server} was restarted", F_TEXT("server", queue->options.server));
+    bool restarted = *queue->instance && strcmp(queue->instance, instance) != 0;
     memcpy(queue->instance, instance, sizeof instance);
+    if (queue->options.quiet)
+        return;
+    if (restarted)
+        LOG(LEVEL_NOTICE, "beanstalkd at {server} was restarted", F_TEXT("server", queue->options.server));
     if (queue->state != QUEUE_UP || !queue->told_volatile)
         LOG(LEVEL_INFO, "connected to beanstalkd {version} at {server}", F_TEXT("version", version),
             F_TEXT("server", queue->options.server));

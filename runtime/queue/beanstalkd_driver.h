@@ -55,6 +55,9 @@ struct queue {
     struct window window;
     struct backoff backoff;
     uv_timer_t retry, idle;
+    uv_timer_t keep;  // runs while there are jobs
+    uv_timer_t probe; // while it cannot store
+    bool storing;     // beanstalkd_storage.c: what is buried or delayed is kept
     unsigned handles;
     uint64_t down_since_ms;
     enum { QUEUE_UP, QUEUE_DOWN, QUEUE_DOWN_LONG, QUEUE_CLOSED } state;
@@ -74,8 +77,23 @@ void consumer_leave(struct consumer *consumer);
 /* The job is settled or returned: takes it off the consumer, which may become EMPTY. */
 void consumer_drop(struct job *job);
 
+/* beanstalkd_ask.c: the reservation is no longer ours, though the connection is; settled() or lost() follows. */
+void consumer_lose(struct job *job, const char *why);
+/* touches the jobs whose time for it has come. */
+void queue_keep(struct queue *queue);
+
+/* `use`, when the connection uses another tube. */
+void consumer_use(struct consumer *consumer, const char *tube);
+
+/* beanstalkd_storage.c: whether such an answer to bury, or to release with delay, means that the job is lost. */
+bool queue_storage_fault(const struct beanstalkd_reply *reply);
+void queue_storage_failed(struct queue *queue, const struct job *job, const struct beanstalkd_reply *reply);
+
 /* beanstalkd.c, called by consumers. */
+void queue_consumer_holds(struct queue *queue);
+/* It was set up; it has answered a reserve. */
 void queue_consumer_ready(struct queue *queue);
+void queue_consumer_works(struct queue *queue);
 void queue_consumer_lost(struct queue *queue, const char *why);
 void queue_consumer_empty(struct queue *queue);
 

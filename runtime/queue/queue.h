@@ -2,7 +2,8 @@
 #define LUNASTALK_QUEUE_QUEUE_H
 /*
  * What worker/ sees of the queue: reserve, settle, return, ask, put. beanstalkd is its driver (beanstalkd.c); nothing
- * outside queue/ knows the protocol. A verb leaves on the connection that made the job's reservation or not at all.
+ * outside queue/ knows the protocol. Reservations are kept up by themselves: half a second after each, stats-job and touch
+ * leave in one write (short jobs never pay for it), then a touch every third of the TTR until a verb is sent. A verb leaves on the connection that made the job's reservation or not at all.
  * All calls only append; queue_flush(), once at the end of a loop turn, asks for more jobs and writes. Events come from
  * the loop, never from within a call, except where a call says so.
  */
@@ -37,6 +38,7 @@ struct queue_options {
     size_t tube_count;
     unsigned reserve_timeout_s; // of a wait; 0: only look
     unsigned executors;
+    bool quiet; // another queue of the same server logs how that is
 };
 
 struct queue *queue_new(uv_loop_t *loop, const struct queue_options *options, const struct queue_events *events);
@@ -50,7 +52,13 @@ void queue_wait(struct queue *queue);
 void queue_limit(struct queue *queue, unsigned jobs);
 /* Jobs reserved and not settled, returned or lost. */
 unsigned queue_outstanding(const struct queue *queue);
+/* Once per loop turn. settled() and lost() of jobs that are handed back come from within. */
 void queue_flush(struct queue *queue);
+
+/* Whether the server keeps what is buried or released with delay; while not, no job is reserved. */
+bool queue_stores(const struct queue *queue);
+/* Whether a verb can be sent: the connection of its reservation stands. */
+bool queue_holds(const struct job *job);
 
 /* Settling: moves the job to SETTLING (from HELD, SENT or RUNNING, or stays there after queue_ask()); one settled()
  * follows. */
@@ -58,6 +66,8 @@ void queue_delete(struct queue *queue, struct job *job);
 /* Need job->stats: the job keeps its own priority. */
 void queue_bury(struct queue *queue, struct job *job);
 void queue_release(struct queue *queue, struct job *job, uint32_t delay_s);
+/* Counts a failed attempt and releases: bury, reserve-job and release in one write. */
+void queue_retry(struct queue *queue, struct job *job, uint32_t delay_s);
 /* Hands a HELD job back unrun, at no cost to its counters where possible; one settled() follows. */
 void queue_return(struct queue *queue, struct job *job);
 
@@ -82,6 +92,13 @@ struct queue_put {
  */
 typedef void queue_put_done(void *context, uint64_t id, const char *message, const char *code);
 void queue_put(struct queue *queue, struct job *job, const struct queue_put *put, queue_put_done *done, void *context);
+
+/* Renews the reservation now, in the course of this turn or at once; the next renewal is a third of the TTR away. */
+void queue_touch(struct queue *queue, struct job *job);
+void queue_touch_now(struct queue *queue, struct job *job);
+
+/* The random id of the server's process; "" before the first connection. Ids of jobs are unique within it. */
+const char *queue_instance(const struct queue *queue);
 
 bool queue_tube_valid(const char *tube, size_t size);
 

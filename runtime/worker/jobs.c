@@ -2,9 +2,8 @@
 #include "worker/wiring.h"
 
 #include "base/clock.h"
-#include "base/memory.h"
-#include "base/suggest.h"
 #include "log/log.h"
+#include "worker/callbacks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,35 +24,48 @@ static void count(struct worker *worker, bool failure)
         worker_stop(worker, "--max-jobs is reached");
 }
 
-static struct policy_decision decide(const struct job *job)
+static struct policy_decision decide(const struct worker *worker, const struct job *job)
 {
     const struct policy_input input = {
         .outcome = job->outcome ? job->outcome->kind : POLICY_SUCCEEDED,
         .delay_s = job->outcome ? job->outcome->delay_s : 0,
         .bury = job->envelope.bury,
+        .retry = job->retry,
+        .buries = job->stats ? job->stats->buries : 0,
+        .random = (uint32_t)clock_ns(),
+        .cannot_store = !queue_stores(worker->queue),
     };
     return policy_decide(&input);
 }
 
-/* All is known: the record, then the verb. */
+static void send_verb(struct worker *worker, struct job *job, const struct policy_decision *decision)
+{
+    switch (decision->verb) {
+    case POLICY_DELETE: queue_delete(worker->queue, job); break;
+    case POLICY_BURY: queue_bury(worker->queue, job); break;
+    case POLICY_RELEASE: queue_release(worker->queue, job, decision->delay_s); break;
+    case POLICY_RETRY: queue_retry(worker->queue, job, decision->delay_s); break;
+    }
+}
+
+/* All is known: the record, the callbacks, then the verb. */
 static void settle_known(void *context, struct job *job)
 {
     struct worker *worker = context;
-    struct policy_decision decision = decide(job);
-    if (!job->stats)
-        return; // lost: that follows
-    report_outcome(worker, job, &decision);
-    switch (decision.verb) {
-    case POLICY_DELETE: queue_delete(worker->queue, job); break;
-    case POLICY_BURY: queue_bury(worker->queue, job); break;
-    case POLICY_RELEASE: queue_release(worker->queue, job, decision.delay_s); break;
-    }
+    if (!queue_holds(job) || !job->stats)
+        return; // lost: that was said, or follows
+    struct policy_decision decision = decide(worker, job);
+    if (job->outcome)
+        report_outcome(worker, job, &decision);
+    else
+        report_done(job);
+    callbacks_before(worker, job, &decision, send_verb);
 }
 
 static void settle(struct worker *worker, struct job *job)
 {
-    count(worker, decide(job).failure);
-    if (!job->outcome) {
+    count(worker, decide(worker, job).failure);
+    if (!job->outcome && !job->envelope.success) {
         report_done(job);
         queue_delete(worker->queue, job);
         return;
@@ -71,25 +83,56 @@ static void fail_unrun(struct worker *worker, struct job *job, enum policy_outco
 static void refuse_name(struct worker *worker, struct job *job)
 {
     char reason[512];
-    size_t known;
-    const char *const *names = pool_names(worker->pool, &known);
-    const char *closest = suggest(job->envelope.name, names, known);
+    const char *closest = handlers_suggest(pool_handlers(worker->pool), job->envelope.name);
     snprintf(reason, sizeof reason, "there is no handler \"%s\"%s%s%s", job->envelope.name,
         closest ? "; did its producer mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
     fail_unrun(worker, job, POLICY_UNKNOWN_NAME, reason);
 }
 
+/* The envelope's word counts before the handler's, and that before the configuration's. */
+static void set_limits(struct job *job, const struct handler *handler, const struct config *config)
+{
+    const struct envelope *envelope = &job->envelope;
+    job->retry.max = handler->retry_max != WIRE_UNSET ? handler->retry_max : config->jobs.retry.max;
+    job->retry.delay_s = handler->retry_delay_s != WIRE_UNSET ? handler->retry_delay_s : config->jobs.retry.delay_s;
+    if (envelope->retry_max >= 0)
+        job->retry.max = (unsigned)envelope->retry_max;
+    if (envelope->retry_delay_s >= 0)
+        job->retry.delay_s = (unsigned)envelope->retry_delay_s;
+    job->timeout_ms = handler->timeout_ms ? handler->timeout_ms : config->jobs.timeout_ms;
+    if (envelope->timeout_s)
+        job->timeout_ms = envelope->timeout_s * UINT64_C(1000);
+}
+
+/* Whether the job may be run; else it is on its way to be buried. */
+static bool check(struct worker *worker, struct job *job)
+{
+    struct error why;
+    const struct config *config = worker->config;
+    if (envelope_parse(&job->envelope, job->body, job->size, &why) < 0) {
+        fail_unrun(worker, job, POLICY_NO_ENVELOPE, why.text);
+        return false;
+    }
+    if (job->envelope.timeout_s > config->jobs.max_timeout_s) {
+        error_set(&why, "\"timeout\" is over jobs.max_timeout, %u s", config->jobs.max_timeout_s);
+        fail_unrun(worker, job, POLICY_NO_ENVELOPE, why.text);
+        return false;
+    }
+    const struct handler *handler = handlers_find(pool_handlers(worker->pool), job->envelope.name);
+    if (!handler) {
+        refuse_name(worker, job);
+        return false;
+    }
+    set_limits(job, handler, config);
+    return true;
+}
+
 static void on_reserved(void *context, struct job *job)
 {
     struct worker *worker = context;
-    struct error why;
     if (worker->state != WORKER_RUNNING) {
         queue_return(worker->queue, job);
-    } else if (envelope_parse(&job->envelope, job->body, job->size, &why) < 0) {
-        fail_unrun(worker, job, POLICY_NO_ENVELOPE, why.text);
-    } else if (!pool_knows(worker->pool, job->envelope.name)) {
-        refuse_name(worker, job);
-    } else {
+    } else if (check(worker, job)) {
         job->held_ns = job->reserved_ns;
         list_insert(&worker->held, &job->place);
     }
@@ -108,13 +151,17 @@ static void on_lost(void *context, struct job *job, const char *why)
 {
     struct worker *worker = context;
     bool sent = job->state == JOB_SENT || job->state == JOB_RUNNING;
+    worker->dry = false;
     if (sent)
         pool_recall(worker->pool); // it, when it has not begun: then it is HELD. What else comes back is sent again.
-    report_lost(job, why);
-    if (sent && job->state != JOB_HELD)
-        job_move(job, JOB_LOST); // it runs
-    else
+    report_lost(job, worker->state == WORKER_CLOSING ? "the worker stops" : why);
+    if (!sent || job->state == JOB_HELD) {
+        list_remove(&job->place); // it may live on until what was asked about it is answered
         job_free(job);
+        return;
+    }
+    job_move(job, JOB_LOST);
+    pool_stop_job(worker->pool, job, BOARD_LOST);
 }
 
 static void on_empty(void *context)
@@ -141,12 +188,24 @@ void jobs_ended(void *context, struct job *job)
         settle(worker, job);
 }
 
+void jobs_touched(void *context, struct job *job)
+{
+    struct worker *worker = context;
+    queue_touch(worker->queue, job);
+}
+
+void jobs_timed_out(void *context, struct job *job)
+{
+    struct worker *worker = context;
+    queue_touch_now(worker->queue, job);
+}
+
 void jobs_unstarted(void *context, struct job *job)
 {
     struct worker *worker = context;
     if (job->state == JOB_LOST) {
         job_free(job);
-    } else if (worker->state != WORKER_RUNNING) {
+    } else if (worker->state != WORKER_RUNNING && job->consumer) {
         queue_return(worker->queue, job);
     } else {
         if (!pool_ready(worker->pool))
@@ -192,10 +251,9 @@ void jobs_dispatch(struct worker *worker)
 {
     while (!list_empty(&worker->held)) {
         struct job *job = list_entry(worker->held.next, struct job, place);
-        list_remove(&job->place);
-        if (pool_send(worker->pool, job))
+        // A stale one waits for the answer to its touch: its reservation may be gone.
+        if (uv_now(&worker->loop) < job->fresh_until_ms && pool_send(worker->pool, job))
             continue;
-        list_insert(worker->held.next, &job->place);
         uint64_t oldest = hand_back(worker, clock_ns());
         if (oldest)
             uv_timer_start(&worker->handback, on_handback, (HELD_LONGEST_NS - oldest) / 1000000 + 1, 0);

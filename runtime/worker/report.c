@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NO_RETRIES = 0 };
-
 static const char *channel(const struct job *job)
 {
     return *job->envelope.name ? job->envelope.name : "worker";
@@ -29,8 +27,10 @@ void report_done(const struct job *job)
 
 static const char *describe(const struct policy_decision *decision)
 {
-    static const char *const verbs[] = {
-        [POLICY_DELETE] = "deleted", [POLICY_BURY] = "buried", [POLICY_RELEASE] = "released"};
+    static const char *const verbs[] = {[POLICY_DELETE] = "deleted",
+        [POLICY_BURY] = "buried",
+        [POLICY_RELEASE] = "released",
+        [POLICY_RETRY] = "retried"};
     return verbs[decision->verb];
 }
 
@@ -63,25 +63,38 @@ static void report_release(const struct job *job, const struct policy_decision *
     write_record(LEVEL_INFO, job, "job released, to run again in {delay} s", fields);
 }
 
-void report_outcome(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
+static void report_failure(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
 {
     char command[320];
     const struct job_outcome *outcome = job->outcome;
-    if (!decision->failure) {
-        report_release(job, decision);
-        return;
-    }
-    struct log_field fields[10] = {F_TEXT("next", describe(decision)),
+    bool again = decision->verb == POLICY_RETRY;
+    struct log_field fields[13] = {again ? F_NUMBER("delay", decision->delay_s) : F_TEXT("next", describe(decision)),
         F_BYTES("reason", outcome->reason, outcome->reason_size), F_TEXT("server", job->server),
-        F_NUMBER("id", job->id), F_TEXT("tube", job->tube),
-        F_NUMBER("attempt", policy_attempt(job->stats->buries, NO_RETRIES)), F_SECONDS("runtime", job->runtime_ns)};
+        F_NUMBER("id", job->id), F_TEXT("tube", job->tube), F_NUMBER("attempt", decision->attempt),
+        F_SECONDS("runtime", job->runtime_ns)};
     size_t count = 7;
     show_command(command, sizeof command, worker, job, decision);
     if (*command)
         fields[count++] = F_TEXT("show", command);
+    if (job->retry.max)
+        fields[count++] = F_NUMBER("attempts", job->retry.max + UINT64_C(1));
+    if (job->peak)
+        fields[count++] = F_NUMBER("peak_memory", job->peak);
     if (outcome->traceback_size)
         fields[count++] = F_BYTES("traceback", outcome->traceback, outcome->traceback_size);
-    write_record(LEVEL_ERROR, job, failure_message(outcome->kind), fields);
+    if (again)
+        write_record(LEVEL_WARNING, job,
+            "job failed, attempt {attempt} of {attempts}, and is retried in {delay} s: {reason}", fields);
+    else
+        write_record(LEVEL_ERROR, job, failure_message(outcome->kind), fields);
+}
+
+void report_outcome(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
+{
+    if (decision->failure)
+        report_failure(worker, job, decision);
+    else
+        report_release(job, decision);
 }
 
 void report_unsettled(const struct job *job, enum queue_answer answer, const char *text)
@@ -102,7 +115,8 @@ void report_lost(const struct job *job, const char *why)
     bool runs = job->state == JOB_SENT || job->state == JOB_RUNNING;
     const struct log_field fields[] = {F_NUMBER("id", job->id), F_TEXT("server", job->server), F_TEXT("why", why), {0}};
     write_record(runs ? LEVEL_WARNING : LEVEL_INFO, job,
-        runs ? "job {id} lost its reservation while it ran: {why}; its result will be dropped and it will run again"
+        runs ? "job {id} lost its reservation while it ran: {why}; it is stopped here, its result is dropped, and it "
+               "will run again"
              : "job {id} lost its reservation: {why}; it will run again",
         fields);
 }

@@ -54,7 +54,8 @@ static void on_asked(void *context, struct job *job)
     if (!executor)
         return;
     if (job->stats)
-        executor_answer_stats(executor, asker.request, job->stats->tube, policy_attempt(job->stats->buries, 0), NULL);
+        executor_answer_stats(
+            executor, asker.request, job->stats->tube, policy_attempt(job->stats->buries, job->retry.max), NULL);
     else
         executor_answer_stats(executor, asker.request, NULL, 0, "the reservation of the job is lost");
 }

@@ -5,10 +5,12 @@
  *
  *   worker.c    the loop, signals, stopping          jobs.c      a job from reserved to settled
  *   report.c    what is logged of a job              requests.c  what a handler asks for while it runs
+ *   callbacks.h callbacks put before a job's verb    deliveries.h callbacks posted
  */
 #include "executor/pool.h"
 #include "queue/queue.h"
 #include "worker/identity.h"
+#include "worker/temporary.h"
 #include "worker/worker.h"
 
 /*
@@ -24,10 +26,12 @@ struct worker {
     const struct config *config;
     struct worker_options options;
     struct identity identity;
+    struct temporary temporary;
     enum worker_state state;
     enum worker_result result;
     struct queue *queue;
     struct pool *pool;
+    struct deliveries *deliveries;
     struct list held;    // HELD jobs, next first
     uint64_t jobs;       // ended, or buried without a run
     uint64_t errors;     // of them, failures
@@ -46,6 +50,8 @@ void worker_stop(struct worker *worker, const char *why);
 void jobs_events(struct worker *worker, struct queue_events *events);
 void jobs_ended(void *worker, struct job *job);
 void jobs_unstarted(void *worker, struct job *job);
+void jobs_touched(void *worker, struct job *job);
+void jobs_timed_out(void *worker, struct job *job);
 /* Sends held jobs to executors, and hands back those that have waited too long. */
 void jobs_dispatch(struct worker *worker);
 /* Hands all held jobs back. */

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "log/log.h"
+#include "worker/deliveries.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include <unistd.h>
 
 enum { LOG_RETRY_MS = 100 };
+
+static const int signal_numbers[WORKER_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
 
 static void on_log(uv_timer_t *timer)
 {
@@ -21,6 +24,16 @@ static void close_handle(void *handle)
         uv_close(handle, NULL);
 }
 
+/* Without handlers they would do what they do by default, and end us with another exit code. */
+static void ignore_late_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (int i = 0; i < WORKER_SIGNALS; i++)
+        sigaddset(&signals, signal_numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 /* The executors are gone: with the last handle closed the loop ends. */
 static void on_stopped(void *context)
 {
@@ -28,8 +41,10 @@ static void on_stopped(void *context)
     if (worker->state != WORKER_CLOSING) {
         worker->state = WORKER_CLOSING;
         queue_close(worker->queue);
+        deliveries_close(worker->deliveries);
     }
     pool_free(worker->pool);
+    ignore_late_signals();
     close_handle(&worker->turn);
     close_handle(&worker->handback);
     close_handle(&worker->deadline);
@@ -43,6 +58,7 @@ static void finish(struct worker *worker)
 {
     worker->state = WORKER_CLOSING;
     queue_close(worker->queue);
+    deliveries_close(worker->deliveries);
     pool_stop(worker->pool);
 }
 
@@ -50,7 +66,7 @@ static void finish(struct worker *worker)
 static void cut(struct worker *worker, const char *why)
 {
     if (worker->state != WORKER_CLOSING) {
-        worker->result = WORKER_CUT;
+        worker->result = queue_outstanding(worker->queue) ? WORKER_CUT : worker->result;
         LOG(LEVEL_WARNING, "{why}: {jobs} jobs are cut short and go back to the queue", F_TEXT("why", why),
             F_NUMBER("jobs", queue_outstanding(worker->queue)));
         finish(worker);
@@ -72,6 +88,7 @@ void worker_stop(struct worker *worker, const char *why)
     worker->state = WORKER_STOPPING;
     uv_timer_start(&worker->deadline, on_grace_over, worker->config->worker.shutdown_timeout_ms, 0);
     queue_limit(worker->queue, 0);
+    deliveries_stop(worker->deliveries);
     pool_recall(worker->pool);
     jobs_return_held(worker);
 }
@@ -99,9 +116,11 @@ static void on_turn(uv_prepare_t *prepare)
         if (list_empty(&worker->held) && !worker->dry && pool_idle(worker->pool))
             queue_wait(worker->queue);
     }
-    if (worker->state != WORKER_CLOSING)
+    if (worker->state != WORKER_CLOSING) {
         queue_flush(worker->queue);
-    if (worker->state == WORKER_STOPPING && !queue_outstanding(worker->queue))
+        deliveries_flush(worker->deliveries);
+    }
+    if (worker->state == WORKER_STOPPING && !queue_outstanding(worker->queue) && deliveries_idle(worker->deliveries))
         finish(worker);
     pool_flush(worker->pool);
     if (log_flush() && !uv_is_active((uv_handle_t *)&worker->log))
@@ -113,6 +132,7 @@ static void on_ready(void *context, size_t handlers)
     struct worker *worker = context;
     LOG(LEVEL_INFO, "{handlers} handlers are loaded from {path}", F_NUMBER("handlers", handlers),
         F_TEXT("path", worker->config->jobs.path));
+    deliveries_start(worker->deliveries);
 }
 
 static void on_refused(void *context, const char *why)
@@ -146,21 +166,24 @@ static void open_queue(struct worker *worker)
 static void open_pool(struct worker *worker)
 {
     const struct config *config = worker->config;
-    const struct pool_events events = {
-        worker, on_ready, on_refused, jobs_ended, jobs_unstarted, requests_put, requests_asked, on_stopped};
+    const struct pool_events events = {worker, on_ready, on_refused, jobs_ended, jobs_unstarted, requests_put,
+        requests_asked, jobs_touched, jobs_timed_out, on_stopped};
     const struct executor_options options = {
         .binary = worker->options.executor,
         .directory = config->directory,
         .jobs_path = config->jobs.path,
         .settings = config->settings,
         .lowest_level = log_lowest(),
+        .memory = config->executor.memory,
+        .max_jobs = config->executor.max_jobs,
+        .max_memory = config->executor.max_memory,
+        .temporary = worker->temporary.path,
     };
     worker->pool = pool_new(&worker->loop, config->worker.executors, &options, &events);
 }
 
 static void open_handles(struct worker *worker)
 {
-    static const int numbers[WORKER_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
     uv_prepare_init(&worker->loop, &worker->turn);
     uv_timer_init(&worker->loop, &worker->handback);
     uv_timer_init(&worker->loop, &worker->deadline);
@@ -170,7 +193,7 @@ static void open_handles(struct worker *worker)
     for (int i = 0; i < WORKER_SIGNALS; i++) {
         uv_signal_init(&worker->loop, &worker->signals[i]);
         worker->signals[i].data = worker;
-        uv_signal_start(&worker->signals[i], on_signal, numbers[i]);
+        uv_signal_start(&worker->signals[i], on_signal, signal_numbers[i]);
     }
     if (worker->options.run_s)
         uv_timer_start(&worker->deadline, on_run_over, worker->options.run_s * 1000, 0);
@@ -184,15 +207,30 @@ static void say_hello(const struct worker *worker)
         F_TEXT("beanstalkd", worker->config->beanstalkd.server));
 }
 
+static enum worker_result refuse(struct worker *worker, const char *why)
+{
+    LOG(LEVEL_EMERGENCY, "cannot start: {why}", F_TEXT("why", why));
+    log_flush();
+    uv_loop_close(&worker->loop);
+    free(worker);
+    return WORKER_REFUSED;
+}
+
 enum worker_result worker_run(const struct config *config, const struct worker_options *options)
 {
     struct worker *worker = mem_new(sizeof *worker);
+    struct error error;
     worker->config = config;
     worker->options = *options;
     list_init(&worker->held);
     identity_make(&worker->identity, config->worker.name, options->number);
     uv_loop_init(&worker->loop);
     say_hello(worker);
+    worker->deliveries = deliveries_new(worker, &error);
+    if (!worker->deliveries)
+        return refuse(worker, error.text);
+    if (temporary_open(&worker->temporary, worker->identity.instance, &error) < 0)
+        LOG(LEVEL_WARNING, "jobs have no directory for temporary files: {why}", F_TEXT("why", error.text));
     open_handles(worker);
     open_queue(worker);
     open_pool(worker);
@@ -203,6 +241,7 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     log_flush();
     enum worker_result result = worker->result;
     uv_loop_close(&worker->loop);
+    temporary_close(&worker->temporary);
     free(worker);
     return result;
 }

@@ -1,7 +1,7 @@
 #ifndef LUNASTALK_WORKER_WORKER_H
 #define LUNASTALK_WORKER_WORKER_H
 /*
- * The running worker: wires queue and executors together. One thread, one loop; returns when it has stopped.
+ * The running worker: wires queue, executors and callbacks together. One thread, one loop; returns when it has stopped.
  */
 #include "config/config.h"
 
@@ -18,7 +18,7 @@ struct worker_options {
 enum worker_result {
     WORKER_DONE, // stopped as asked; no job was cut short
     WORKER_CUT,  // jobs still ran at the end of the grace period (or at the second signal): they are back in the queue
-    WORKER_REFUSED, // the handlers do not load
+    WORKER_REFUSED, // the handlers do not load, or the callbacks' secret cannot be read
 };
 
 /* Runs until it is told to stop by signal or by its options. SIGPIPE must be ignored and the log open. */

@@ -5,7 +5,10 @@ local loader = require "lunastalk.loader"
 local log = require "lunastalk.log"
 
 return function()
-  local warning = log.warning
+  local warning, tmpname = log.warning, os.tmpname
+  os.tmpname = function() -- luacheck: ignore 122 (in the directory that is emptied after the job)
+    return host.tmpname() or tmpname()
+  end
   local handlers, names = loader.load(host, package.loaders, _G)
-  return dispatch.new(handlers, host.stats, warning), names
+  return dispatch.new(handlers, host, warning), names
 end

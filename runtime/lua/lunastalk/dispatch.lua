@@ -42,7 +42,7 @@ end
 
 -- Key of a job's state, which handlers do not see: nil while it runs, its outcome once it was released or buried, OVER
 -- after the handler.
-local STATE, OVER = {}, {}
+local STATE, OVER, TEMPDIR = {}, {}, {}
 
 local function check_running(job, method)
   if type(job) ~= "table" or rawget(job, "id") == nil then
@@ -97,20 +97,46 @@ end
 
 --- Makes the function that runs a job.
 -- @tparam table handlers name → function(job)
--- @tparam function stats () → tube, attempt of the job that runs, or nil and a message
+-- @tparam table host what a job asks for while it runs: stats() → tube, attempt, or nil and a message; touch();
+--   tempdir() → path, or nil and a message
 -- @tparam function warn (message, context)
 -- @treturn function (server, id, name, tube, body) → enum outcome_kind, delay in s, reason, traceback
-function dispatch.new(handlers, stats, warn)
+function dispatch.new(handlers, host, warn)
   local warned = {}
+
+  -- What needs the runtime.
+  local asking = setmetatable({}, { __index = methods })
+
+  --- Starts the job's time anew, at its broker and at its limit: for long work that goes well.
+  function asking.touch(job)
+    check_running(job, "touch")
+    host.touch()
+  end
+
+  --- A directory of the job's own, the same at each call; it is removed after the job, however that ends.
+  -- @treturn string its path
+  function asking.tempdir(job)
+    check_running(job, "tempdir")
+    local path = rawget(job, TEMPDIR)
+    if not path then
+      local problem
+      path, problem = host.tempdir()
+      if not path then
+        error("job:tempdir: " .. problem, 2)
+      end
+      job[TEMPDIR] = path
+    end
+    return path
+  end
 
   -- tube and attempt cost a question to the queue: asked when first read.
   local meta = {
     __index = function(job, key)
       if key ~= "tube" and key ~= "attempt" then
-        return methods[key]
+        return asking[key]
       end
       check_running(job, key)
-      local tube, attempt = stats()
+      local tube, attempt = host.stats()
       if not tube then
         error(format("cannot read job.%s: %s", key, attempt), 2)
       end

@@ -1,5 +1,6 @@
 -- Loads what stands below the jobs directory: bootstrap, handlers, and on demand jobs/lib. Raises the first problem as
 -- text that names the file.
+local options = require "lunastalk.options"
 local text = require "lunastalk.text"
 
 local error, find, format, gsub, load, pcall, rawequal, select, setmetatable, sub, type = error, string.find,
@@ -72,14 +73,14 @@ local function describe(count, result)
   return format("a %s (%s)", type(result), of(result, 100))
 end
 
+-- The function, and its options.
 local function handler(files, file)
   local function check(...)
     local result = ...
-    if type(result) == "table" then
-      result = result.process
-    end
     if type(result) == "function" then
-      return result
+      return result, options.read(file, {})
+    elseif type(result) == "table" and type(result.process) == "function" then
+      return result.process, options.read(files.shown .. "/" .. file, result)
     end
     fail(files.shown .. "/" .. file,
       'a handler file returns a function, or a table with a function "process"; this one returned '
@@ -103,7 +104,7 @@ end
 -- @param searchers package.loaders
 -- @param globals _G
 -- @treturn table name → function(job)
--- @treturn table the names, sorted
+-- @treturn table their names, sorted, each with options: { name =, timeout =, max =, delay = }
 function loader.load(host, searchers, globals)
   local root, shown, list = host.scan()
   if not root then
@@ -114,8 +115,9 @@ function loader.load(host, searchers, globals)
   run(files, "_bootstrap.lua")
   local handlers, names = {}, {}
   for i = 1, #list do
-    names[i] = gsub(sub(list[i], 1, -5), "/", ".")
-    handlers[names[i]] = handler(files, list[i])
+    local name = gsub(sub(list[i], 1, -5), "/", ".")
+    handlers[name], names[i] = handler(files, list[i])
+    names[i].name = name
   end
   return handlers, names
 end

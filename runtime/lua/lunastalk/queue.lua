@@ -30,19 +30,21 @@ end
 
 local function is_name(value)
   local dotted = type(value) == "string" and "." .. value .. "." or ""
-  return find(dotted, "^[a-z0-9_.]+$") and not find(dotted, "%.[_.]"), "the name of a handler (email.welcome)"
+  local fine = #dotted <= 130 and find(dotted, "^[a-z0-9_.]+$") and not find(dotted, "%.[_.]")
+    and not find(dotted, "^%.lib%.")
+  return fine, "the name of a handler (email.welcome)"
 end
 
 local function is_url(value)
-  return type(value) == "string" and find(value, "^https?://") ~= nil
+  return type(value) == "string" and find(value, "^https?://") ~= nil and not find(value, "[%z\1-\32\127]")
 end
 
 local function is_callback(value)
   local fine = is_url(value)
   if type(value) == "table" then
     fine = #value <= 10
-    for _, each in next, value do
-      fine = fine and is_url(each)
+    for place, each in next, value do
+      fine = fine and type(place) == "number" and place >= 1 and place <= #value and is_url(each)
     end
   end
   return fine, "an http:// or https:// URL or a list of ten at most"
@@ -84,8 +86,8 @@ local options_rules = {
   delay = number(0, U32, 1),
   ttr = number(1, U32, 1),
   id = matching("^[%w._:-]+$", 128, "1 to 128 letters, digits and ._:-"),
-  timeout = number(0, U32),
-  retry = { max = number(0, 1000, 1), delay = number(0, 86400) },
+  timeout = number(1, 2 ^ 31 - 1, 1),
+  retry = { max = number(0, 1000, 1), delay = number(0, 86400, 1) },
   success = { callback = is_callback },
   error = { callback = is_callback, bury = is_boolean },
 }
