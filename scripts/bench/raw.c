@@ -4,6 +4,8 @@
  *   raw PORT put COUNT        puts COUNT no-op jobs of 150 bytes
  *   raw PORT drain DEPTH      reserves and deletes all that is ready, DEPTH at a time in flight (0: one command at a
  *                             time, each waits for its reply); prints "jobs seconds cpu_us_per_job"
+ *   raw PORT retry DEPTH      the same for jobs that fail: stats-job, then bury, reserve-job and release for an hour in
+ *                             place of delete
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -63,7 +65,7 @@ static size_t whole(size_t at)
     if (!end)
         return 0;
     size_t size = (size_t)(end + 1 - (in + at));
-    if (sscanf(in + at, "RESERVED %lu %lu", &id, &body) == 2)
+    if (sscanf(in + at, "RESERVED %lu %lu", &id, &body) == 2 || sscanf(in + at, "OK %lu", &body) == 1)
         size += body + 2;
     return at + size <= in_size ? size : 0;
 }
@@ -90,33 +92,49 @@ static void put(unsigned long count)
     }
 }
 
-/* Handles the replies that are there; returns how many jobs were deleted, and counts what is in flight. */
-static unsigned long replies(unsigned *flying, int more)
+static void append_id(const char *before, unsigned long id, const char *after)
 {
-    unsigned long deleted = 0, id;
-    size_t at = 0, size;
     char command[64];
+    snprintf(command, sizeof command, "%s %lu%s\r\n", before, id, after);
+    append(command);
+}
+
+/* Handles the replies that are there, which come in the order of their commands; returns how many jobs were settled, and
+ * counts what is in flight. */
+static unsigned long replies(unsigned *flying, int retry)
+{
+    static int buried; // the next RESERVED answers reserve-job
+    unsigned long settled = 0, id;
+    size_t at = 0, size;
     while ((size = whole(at)) > 0) {
+        const char *reply = in + at;
         --*flying;
-        if (sscanf(in + at, "RESERVED %lu", &id) == 1) {
-            snprintf(command, sizeof command, "delete %lu\r\n", id);
-            append(command);
-            ++*flying;
-        } else if (strncmp(in + at, "DELETED", 7) == 0) {
-            deleted++;
-            if (more) {
-                append("reserve-with-timeout 0\r\n");
+        if (sscanf(reply, "RESERVED %lu", &id) == 1) {
+            if (!buried) {
+                append_id(retry ? "stats-job" : "delete", id, "");
                 ++*flying;
             }
+            buried = 0;
+        } else if (sscanf(reply, "OK %*u --- id: %lu", &id) == 1) {
+            append_id("bury", id, " 1024");
+            append_id("reserve-job", id, "");
+            append_id("release", id, " 1024 3600");
+            *flying += 3;
+        } else if (strncmp(reply, "BURIED", 6) == 0) {
+            buried = 1;
+        } else if (strncmp(reply, "DELETED", 7) == 0 || strncmp(reply, "RELEASED", 8) == 0) {
+            settled++;
+            append("reserve-with-timeout 0\r\n");
+            ++*flying;
         }
         at += size;
     }
     memmove(in, in + at, in_size - at);
     in_size -= at;
-    return deleted;
+    return settled;
 }
 
-static void drain(unsigned depth)
+static void drain(unsigned depth, int retry)
 {
     struct timespec start, end;
     struct rusage usage;
@@ -128,7 +146,7 @@ static void drain(unsigned depth)
     while (flying) {
         flush();
         fill();
-        jobs += replies(&flying, 1);
+        jobs += replies(&flying, retry);
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
     getrusage(RUSAGE_SELF, &usage);
@@ -152,6 +170,6 @@ int main(int argc, char **argv)
     if (strcmp(argv[2], "put") == 0)
         put(strtoul(argv[3], NULL, 10));
     else
-        drain((unsigned)atoi(argv[3]));
+        drain((unsigned)atoi(argv[3]), strcmp(argv[2], "retry") == 0);
     return 0;
 }

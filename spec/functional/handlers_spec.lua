@@ -247,6 +247,7 @@ describe("a failure", function()
     local command = record:match(
       "^%S+Z error email%.welcome: job failed and was buried: jobs/email/welcome%.lua:1: from below server="
       .. ADDRESS .. " id=" .. id .. ' tube=other attempt=1 runtime=0%.%d+ show="([^"]+)" '
+      .. "peak_memory=%d%d%d%d%d+ "
       .. [[traceback="[^"]*\n\tjobs/email/welcome%.lua:2: in function <jobs/email/welcome%.lua:2>"$]])
     assert.truthy(command, record)
     local code, output = process.run({ "sh", "-c", command }, {

@@ -44,7 +44,7 @@ priority   7
 age        %%d+ s
 delay      1000 s, %%d+ s left
 ttr        90 s
-attempt    1
+failed     0 times
 counters   reserves 0, timeouts 0, releases 0, buries 0, kicks 0
 body       61 bytes
 
@@ -69,7 +69,7 @@ $]]):format(id, id, server.port, id, server.port), output)
     client:put('{"job":"waits"}', { tube = "which" })
     output = select(2, run("peek", "which"))
     assert.matches("^the next buried job of which %(1 buried, 1 ready, 1 delayed%)\n.*name       broken\n", output)
-    assert.matches("attempt    2\ncounters   reserves 1, timeouts 0, releases 0, buries 1, kicks 0\n", output)
+    assert.matches("failed     1 times\ncounters   reserves 1, timeouts 0, releases 0, buries 1, kicks 0\n", output)
     assert.matches("name       waits\n", (select(2, run("peek", "which", "ready"))))
     assert.matches("name       late\n", (select(2, run("peek", "which", "delayed"))))
   end)
@@ -126,8 +126,8 @@ $]]):format(id, id, server.port, id, server.port), output)
   it("prints JSON for programs", function()
     local id = bury('{"job":"a","data":"\\u001b"}', { tube = "json" })
     local job = cjson.decode((select(2, run("peek", "json", "--json"))))
-    assert.same({ id, "json", "buried", 2, 27, '{"job":"a","data":"\\u001b"}' },
-      { job.id, job.tube, job.state, job.attempt, job.bytes, job.body })
+    assert.same({ id, "json", "buried", 27, '{"job":"a","data":"\\u001b"}' },
+      { job.id, job.tube, job.state, job.bytes, job.body })
     local binary = client:put "\255"
     assert.equal(cjson.null, cjson.decode((select(2, run("peek", "--json", "--id", binary)))).body)
     client:delete(binary)

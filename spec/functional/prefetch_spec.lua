@@ -98,6 +98,8 @@ describe("the window", function()
     local _, w, conn = start()
     local door = hold(conn, 2)
     conn:send "DEADLINE_SOON\r\n"
+    assert.equal("stats-job 2|touch 2", conn:chunk()) -- after half a second, and that is all
+    conn:send(fake.stats_job() .. "TOUCHED\r\n")
     conn:expect_silence(0.5)
     door:open()
     conn:answer("delete 2", "DELETED\r\n")
@@ -248,9 +250,11 @@ describe("a job that is reserved again while it runs", function()
     conn:lines(3)
     conn:send("DELETED\r\n" .. fake.reserved(2, body))
     door:wait()
-    wait.pause(1.1) -- its TTR
+    assert.equal("stats-job 2|touch 2", conn:chunk())
+    wait.pause(0.6) -- its TTR, and the server is slow to answer
     conn:send(fake.reserved(2, body))
     w:log "job 2 ran out of its TTR and was reserved again by the same worker; its run goes on"
+    conn:send(fake.stats_job { ttr = 1 } .. "TOUCHED\r\n")
     door:open()
     conn:answer("delete 2", "DELETED\r\n")
     assert.equal(WAITS, conn:command())
@@ -267,8 +271,9 @@ describe("the answer to a verb", function()
     { body = AGAIN, command = "release 1 5 7" },
   }
 
-  -- Has the verb answered so, sees what is logged, and that the connection goes on.
-  local function check(verb, answer, pattern)
+  -- Has the verb answered so, sees what is logged, and that the connection goes on: once it stores again, if the job
+  -- is lost in the server.
+  local function check(verb, answer, pattern, lost)
     local _, w, conn = start()
     conn:give(1, verb.body)
     if verb.body ~= OK then
@@ -276,6 +281,14 @@ describe("the answer to a verb", function()
     end
     conn:answer(verb.command, answer .. "\r\n")
     w:log(pattern)
+    if lost then
+      w:log "critical worker: beanstalkd at %S+ cannot store %(disk full%?%): it answered %S+ for job 1"
+      conn:answer("use lunastalk.probe", "USING lunastalk.probe\r\n")
+      conn:answer "put 0 0 1 2"
+      conn:answer("{}", "INSERTED 9\r\n")
+      conn:answer("delete 9", "DELETED\r\n")
+      w:log "stores again"
+    end
     conn:serve_job(2, OK)
     assert.equal(WAITS, conn:command())
     ends_well(w)
@@ -287,7 +300,7 @@ describe("the answer to a verb", function()
     end)
     for _, refusal in ipairs { "INTERNAL_ERROR", "OUT_OF_MEMORY" } do
       it(refusal .. " to " .. verb.command .. " is said", function()
-        check(verb, refusal, "job 1 could not be settled: the server said " .. refusal)
+        check(verb, refusal, "job 1 could not be settled: the server said " .. refusal, verb.body ~= OK)
       end)
     end
   end

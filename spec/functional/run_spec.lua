@@ -211,7 +211,6 @@ describe("beanstalkd", function()
     local client = own:client()
     assert.equal(id, client:put("a stranger's", { tube = "other" }))
     closed:open()
-    w:log "long: passed"
     jobs.gone(client, client:put(body("note", { n = 1 })))
     assert.equal("a stranger's", client:peek(id))
     assert.same({ "ready", 0, 0 }, (function(stats)

@@ -177,7 +177,7 @@ end
 --- The reply to `stats-job`. values: tube ("default"), pri (1024), age, buries (0).
 function fake.stats_job(values)
   local yaml = "---\n"
-  for key, default in pairs { tube = '"default"', pri = 1024, age = 0, buries = 0 } do
+  for key, default in pairs { tube = '"default"', pri = 1024, ttr = 60, age = 0, buries = 0 } do
     yaml = ("%s%s: %s\n"):format(yaml, key, values and values[key] or default)
   end
   return ("OK %d\r\n%s\r\n"):format(#yaml, yaml)
@@ -216,16 +216,23 @@ end
 function conn:command(seconds)
   while true do
     local line = self:line(seconds)
-    if line ~= "reserve-with-timeout 0" then
+    if line == "reserve-with-timeout 0" then
+      self:send "TIMED_OUT\r\n"
+    elseif line:find "^touch %d+$" then
+      self:send "TOUCHED\r\n" -- a job that takes longer than half a second is kept
+    else
       return line
     end
-    self:send "TIMED_OUT\r\n"
   end
 end
 
 --- The next command, which must be this one; answers it with `reply`, if there is one.
 function conn:answer(command, reply, seconds)
   local line = self:command(seconds)
+  if line ~= command and line:find "^stats%-job %d+$" then
+    self:send(fake.stats_job()) -- behind it comes a touch
+    line = self:command(seconds)
+  end
   if line ~= command then
     error(("expected %q, got %q"):format(command, line), 2)
   end

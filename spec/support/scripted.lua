@@ -38,6 +38,7 @@ function scripted.start(options)
     config = {
       worker = options.worker,
       beanstalkd = { server = server.address, reserve_timeout = options.reserve_timeout },
+      callbacks = { serve = false }, -- that is a connection of its own
     },
     jobs = jobs,
     args = options.args,

@@ -1,62 +1,64 @@
 local buffers = require "spec.support.buffer"
 local cdef = require "spec.support.cdef"
 local ffi = require "ffi"
+local header = require "spec.support.header"
 local json = require "cjson"
 local lib = require "spec.support.ffi"
 local temp = require "spec.support.temp"
 
+cdef "typedef struct _IO_FILE FILE;"
+header "base/level.h"
+header "config/config.h"
 cdef [[
-  struct config_sink { int to; int level; };
-  struct config {
-    const char *file;
-    const char *directory;
-    struct {
-      const char *name;
-      const char *const *tubes;
-      size_t tube_count;
-      unsigned executors;
-      unsigned shutdown_timeout_ms;
-    } worker;
-    struct { const char *server; unsigned reserve_timeout_s; } beanstalkd;
-    struct { const char *path; } jobs;
-    const struct config_sink *log;
-    size_t log_count;
-    const char *settings;
-  };
-  struct config_flag { const char *key; const char *value; const char *flag; };
-  struct config *config_load(const char *file, char *const *environment, const struct config_flag *flags,
-    size_t flag_count, struct buffer *errors);
-  struct config *config_parse(const char *file, const char *bytes, size_t size, char *const *environment,
-    const struct config_flag *flags, size_t flag_count, struct buffer *errors);
-  void config_free(struct config *config);
-  void config_print(const struct config *config, void *out);
   int mkfifo(const char *path, unsigned mode);
   char *getcwd(char *buffer, size_t size);
-  const char *level_name(unsigned level);
 ]]
+
+local MB = 2 ^ 20
 
 local function text(pointer)
   return pointer ~= nil and ffi.string(pointer) or nil
 end
 
+local function texts(list, count)
+  local found = {}
+  for i = 1, tonumber(count) do
+    found[i] = text(list[i - 1])
+  end
+  return found
+end
+
 -- Everything of a struct config as a Lua table.
 local function unpacked(config)
-  local tubes, log = {}, {}
-  for i = 0, tonumber(config.worker.tube_count) - 1 do
-    table.insert(tubes, text(config.worker.tubes[i]))
-  end
+  local worker, jobs, executor, callbacks, log = config.worker, config.jobs, config.executor, config.callbacks, {}
   for i = 0, tonumber(config.log_count) - 1 do
     local sink = config.log[i]
-    table.insert(log, (sink.to == 0 and "stdout " or "stderr ") .. text(lib.level_name(sink.level)))
+    table.insert(log, (tonumber(sink.to) == 0 and "stdout " or "stderr ") .. text(lib.level_name(sink.level)))
   end
   return {
-    name = text(config.worker.name),
-    tubes = tubes,
-    executors = config.worker.executors,
-    shutdown_timeout = config.worker.shutdown_timeout_ms,
+    name = text(worker.name),
+    tubes = texts(worker.tubes, worker.tube_count),
+    executors = worker.executors,
+    shutdown_timeout = worker.shutdown_timeout_ms,
     server = text(config.beanstalkd.server),
     reserve_timeout = config.beanstalkd.reserve_timeout_s,
-    path = text(config.jobs.path),
+    path = text(jobs.path),
+    retry_max = jobs.retry.max,
+    retry_delay = jobs.retry.delay_s,
+    timeout = jobs.timeout_ms,
+    max_timeout = jobs.max_timeout_s,
+    memory = tonumber(executor.memory),
+    max_jobs = executor.max_jobs,
+    max_memory = tonumber(executor.max_memory),
+    callbacks = {
+      tube = text(callbacks.tube),
+      serve = callbacks.serve,
+      concurrency = callbacks.concurrency,
+      retries = callbacks.retries,
+      allow = texts(callbacks.allow, callbacks.allow_count),
+      secret = text(callbacks.secret),
+      secret_file = text(callbacks.secret_file),
+    },
     log = log,
     settings = text(config.settings),
   }
@@ -134,6 +136,14 @@ local defaults = {
   server = "127.0.0.1:11300",
   reserve_timeout = 60,
   path = "/srv/mail/jobs",
+  retry_max = 0,
+  retry_delay = 10,
+  timeout = 0,
+  max_timeout = 86400,
+  memory = 512 * MB,
+  max_jobs = 0,
+  max_memory = 0,
+  callbacks = { tube = "lunastalk.callbacks", serve = true, concurrency = 10, retries = 10, allow = {} },
   log = { "stdout info" },
   settings = "{}",
 }
@@ -157,14 +167,17 @@ describe("a configuration", function()
       ["an empty mapping"] = "{}",
       ["an empty document"] = "---\n...\n",
       ["null"] = "~\n",
-      ["empty sections"] = "worker:\nbeanstalkd: {}\njobs: null\n",
+      ["empty sections"] = "worker:\nbeanstalkd: {}\njobs: null\nexecutor:\ncallbacks: ~\n",
       ["null for every key"] = [[
 worker: {name: null, tubes: ~, executors: null, shutdown_timeout: Null}
 beanstalkd: {server: , reserve_timeout: NULL}
-jobs: {path: }
+jobs: {path: , retry: {max: null, delay: ~}, timeout: null, max_timeout: }
+executor: {memory: null, max_jobs: null, max_memory: null}
+callbacks: {tube: , serve: , concurrency: , retries: , allow: , secret: , secret_file: }
 log:
 settings: null
 ]],
+      ["null for retry"] = "jobs: {retry: }",
       ["a byte order mark"] = "\239\187\191{}",
     } do
       it("in a file of " .. name, function()
@@ -176,7 +189,7 @@ settings: null
       local config = assert(load "config.yml")
       assert.same(changed { path = text(config.directory) .. "/jobs" }, unpacked(config))
       for line in printed(config):gmatch "[^\n]+" do
-        if line:find " # " and not line:find "name: null" then
+        if line:find " # " and not line:find ": null " then
           assert.matches("# config%.yml:%d+:%d+$", line)
         end
       end
@@ -192,12 +205,27 @@ settings: null
       server = "[::1]:65535",
       reserve_timeout = 300,
       path = "/srv/handlers",
+      retry_max = 1000,
+      retry_delay = 3600,
+      timeout = 1500,
+      max_timeout = 1728000,
+      memory = 2048 * MB,
+      max_jobs = 1000000000,
+      max_memory = 1025 * MB,
+      callbacks = {
+        tube = "hooks", serve = false, concurrency = 100, retries = 0, secret = "whsec_x", secret_file = "/srv/mail/s",
+        allow = { "10.0.0.0/8", "::1", "hooks.internal" },
+      },
       log = { "stderr debug", "stdout info" },
       settings = '{"smtp": {"port": 25}}',
     }, unpacked(assert(parse [[
 worker: {name: mail, tubes: [email.priority, "2024", 'a-+/;.$_()'], executors: 64, shutdown_timeout: 250ms}
 beanstalkd: {server: "[::1]:65535", reserve_timeout: 5m}
-jobs: {path: /srv/handlers}
+jobs: {path: /srv/handlers, retry: {max: 1000, delay: 1h}, timeout: 1500ms, max_timeout: 20d}
+executor: {memory: 2GB, max_jobs: 1000000000, max_memory: 1025MB}
+callbacks:
+  {tube: hooks, serve: false, concurrency: 100, retries: 0, secret: whsec_x, secret_file: s,
+  allow: [10.0.0.0/8, "::1", hooks.internal]}
 log: [{to: stderr, level: debug}, {to: stdout}]
 settings: {smtp: {port: 25}}
 ]])))
@@ -224,6 +252,24 @@ settings: {smtp: {port: 25}}
       it("but not " .. given, function()
         local _, problems = parse("worker: {shutdown_timeout: " .. given .. "}")
         assert.matches("^config.yml:1:28: worker.shutdown_timeout must be a duration from 0ms to 1d, such as", problems)
+      end)
+    end
+  end)
+
+  describe("reads a size", function()
+    for given, bytes in pairs {
+      ["0"] = 0, ["0MB"] = 0, ["16MB"] = 16 * MB, ["'16MB'"] = 16 * MB, ["16777216"] = 16 * MB,
+      ["16384KB"] = 16 * MB, ["1GB"] = 1024 * MB, ["1024GB"] = 2 ^ 40,
+    } do
+      it(given, function()
+        assert.equal(bytes, tonumber(assert(parse("executor: {memory: " .. given .. "}")).executor.memory))
+      end)
+    end
+    for _, given in ipairs { "16777215", "15MB", "1025GB", "17179869184GB", "1.5GB", "512M", "512mb", "-1", "true" } do
+      it("but not " .. given, function()
+        local _, problems = parse("executor: {memory: " .. given .. "}")
+        assert.matches("^config.yml:1:20: executor.memory must be a size from 16MB to 1048576MB, such as 512MB, or 0 "
+          .. "for no limit, not ", problems)
       end)
     end
   end)
@@ -289,6 +335,10 @@ describe("a mistake in config.yml", function()
     { "worker:\n  name: a\n  tubs: [x]", "3:3: unknown key 'tubs' in worker; did you mean 'tubes'?" },
     { "worker: {zzzzzzzz: 1}", "1:10: unknown key 'zzzzzzzz' in worker" },
     { "worker.executors: 2", "1:1: unknown key 'worker.executors'" },
+    { "jobs: {retry.max: 2}", "1:8: unknown key 'retry.max' in jobs; did you mean 'retry'?" },
+    { "jobs: {retry: {mx: 2}}", "1:16: unknown key 'mx' in jobs.retry; did you mean 'max'?" },
+    { "jobs: {retries: 2}", "1:8: unknown key 'retries' in jobs; did you mean 'retry'?" },
+    { "max: 2", "1:1: unknown key 'max'" },
     { "redis: null", "1:1: unknown key 'redis'" },
     { "worker: {user: www-data}", "1:10: unknown key 'user' in worker" },
     { '"worker\\0": {}', "1:1: unknown key 'worker\\u0000'; did you mean 'worker'?" },
@@ -326,6 +376,26 @@ describe("a mistake in config.yml", function()
     { "beanstalkd: {reserve_timeout: 1500ms}", reserve_timeout .. "'1500ms'" },
     { "beanstalkd: {reserve_timeout: 0}", reserve_timeout .. "the number 0" },
     { "jobs: {path: ''}", "1:14: jobs.path must be a path, not ''" },
+    { "jobs: {retry: 5}", "1:15: jobs.retry must be a mapping of keys to values, not the number 5" },
+    { "jobs: {retry: {max: 1001}}", "1:21: jobs.retry.max must be a whole number from 0 to 1000, not the number 1001" },
+    { "jobs: {retry: {max: '5'}}", "1:21: jobs.retry.max must be a whole number from 0 to 1000, not '5'" },
+    { "jobs: {retry: {delay: 2d}}",
+      "1:23: jobs.retry.delay must be a duration from 0ms to 1d of whole seconds, such as 25s or 5m, not '2d'" },
+    { "jobs: {timeout: 0}",
+      "1:17: jobs.timeout must be a duration from 1ms to 20d, such as 250ms, 25s or 5m, not the number 0" },
+    { "jobs: {max_timeout: 1500ms}",
+      "1:21: jobs.max_timeout must be a duration from 1s to 20d of whole seconds, such as 25s or 5m, not '1500ms'" },
+    { "executor: {max_jobs: -1}",
+      "1:22: executor.max_jobs must be a whole number from 0 to 1000000000, not the number -1" },
+    { "executor: {max_memory: 10}", "1:24: executor.max_memory must be a size from 1MB to 1048576MB, such as 512MB, "
+      .. "or 0 for no limit, not the number 10" },
+    { "executor: {memory: [512MB]}", "1:20: executor.memory must be a size from 16MB to 1048576MB, such as 512MB, "
+      .. "or 0 for no limit, not a list of 1" },
+    { 'callbacks: {secret: "a\\nb"}', "1:21: callbacks.secret must be a text of 1 to 256 characters, in quotes" },
+    { "callbacks: {secret: 12345}", "1:21: callbacks.secret must be a text of 1 to 256 characters, in quotes" },
+    { "callbacks: {serve: 1}", "1:20: callbacks.serve must be true or false, not the number 1" },
+    { "callbacks: {allow: [10.0.0.0/33]}",
+      "1:21: callbacks.allow must be host names, addresses, or ranges such as 10.0.0.0/8, not '10.0.0.0/33'" },
     { "log: []", "1:6: log must be a list of 1 to 16 sinks such as {to: stdout, level: info}, not an empty list" },
     { "log: stdout", "1:6: log must be a list of 1 to 16 sinks such as {to: stdout, level: info}, not 'stdout'" },
     { "log: [stdout]", "1:7: a sink of log must be a mapping such as {to: stdout, level: info}, not 'stdout'" },
@@ -402,6 +472,11 @@ describe("environment and flags", function()
         "PATH=/bin", "LUNASTALK_WORKER_NAME=5", "LUNASTALK_WORKER_EXECUTORS=3", "LUNASTALK_WORKER_TUBES=a , b,c",
         "LUNASTALK_BEANSTALKD_SERVER=[::1]:11300", "LUNASTALK_BEANSTALKD_RESERVE_TIMEOUT=5s",
         "LUNASTALK_WORKER_SHUTDOWN_TIMEOUT=25s", "LUNASTALK_JOBS_PATH=../jobs",
+        "LUNASTALK_JOBS_RETRY_MAX=5", "LUNASTALK_JOBS_RETRY_DELAY=1m", "LUNASTALK_JOBS_TIMEOUT=250ms",
+        "LUNASTALK_JOBS_MAX_TIMEOUT=1h", "LUNASTALK_EXECUTOR_MEMORY=0", "LUNASTALK_EXECUTOR_MAX_JOBS=9",
+        "LUNASTALK_EXECUTOR_MAX_MEMORY=1GB", "LUNASTALK_CALLBACKS_TUBE=c", "LUNASTALK_CALLBACKS_SERVE=false",
+        "LUNASTALK_CALLBACKS_CONCURRENCY=1", "LUNASTALK_CALLBACKS_RETRIES=1", "LUNASTALK_CALLBACKS_ALLOW=a.b, 10.1.2.3",
+        "LUNASTALK_CALLBACKS_SECRET=12345", "LUNASTALK_CALLBACKS_SECRET_FILE=/etc/s",
         "LUNASTALK_SETTINGS={a: [1]}", "LUNASTALK_LOG_LEVEL=error", "LUNASTALK_CONFIG=elsewhere.yml",
       },
     }
@@ -413,6 +488,15 @@ describe("environment and flags", function()
       server = "[::1]:11300",
       reserve_timeout = 5,
       path = "/srv/mail/../jobs",
+      retry_max = 5,
+      retry_delay = 60,
+      timeout = 250,
+      max_timeout = 3600,
+      memory = 0,
+      max_jobs = 9,
+      max_memory = 1024 * MB,
+      callbacks = { tube = "c", serve = false, concurrency = 1, retries = 1, allow = { "a.b", "10.1.2.3" },
+        secret = "12345", secret_file = "/etc/s" },
       log = { "stderr error", "stdout error" },
       settings = '{"a": [1]}',
     }
@@ -543,8 +627,8 @@ end)
 
 describe("printing", function()
   it("names the origin of every value", function()
-    local output = printed(assert(parse("worker:\n  name: mail\nlog: [{to: stderr}]", {
-      environment = { "LUNASTALK_WORKER_EXECUTORS=2", "LUNASTALK_LOG_LEVEL=debug" },
+    local output = printed(assert(parse("worker:\n  name: mail\nlog: [{to: stderr}]\njobs: {retry: {delay: 60}}", {
+      environment = { "LUNASTALK_CALLBACKS_SECRET=hush", "LUNASTALK_WORKER_EXECUTORS=2", "LUNASTALK_LOG_LEVEL=debug" },
       flags = { "--tube worker.tubes=a", "--tube worker.tubes=b$" },
     })))
     assert.equal([[
@@ -558,6 +642,23 @@ beanstalkd:
   reserve_timeout: 1m # default
 jobs:
   path: /srv/mail/jobs # default
+  retry:
+    max: 0 # default
+    delay: 1m # /srv/mail/config.yml:4:23
+  timeout: null # default
+  max_timeout: 1d # default
+executor:
+  memory: 512MB # default
+  max_jobs: 0 # default
+  max_memory: 0KB # default
+callbacks:
+  tube: lunastalk.callbacks # default
+  serve: true # default
+  concurrency: 10 # default
+  retries: 10 # default
+  allow: [] # default
+  secret: "***" # LUNASTALK_CALLBACKS_SECRET
+  secret_file: null # default
 log: [{to: stderr, level: debug}] # /srv/mail/config.yml:3:6; level: LUNASTALK_LOG_LEVEL
 settings: {} # default
 ]], (output:gsub(" +#", " #")))
@@ -569,6 +670,8 @@ settings: {} # default
       "worker: {name: 'null', tubes: ['1', 'true', '1e5', '0x1', a, ./b, /c, 'a;b', '.5', '(x)'], shutdown_timeout: 0}",
       "worker: {name: '-', shutdown_timeout: 1500ms}\njobs: {path: \"a: b # c'd\\\"e\\n\"}",
       "beanstalkd: {server: '[::1]:1', reserve_timeout: 1h}\nlog: [{to: stderr, level: emergency}, {to: stdout}]",
+      "jobs: {retry: {max: 3}, timeout: 90m}\nexecutor: {memory: 0, max_memory: 1025MB}",
+      "callbacks: {allow: ['fe80::/10', '::1', '10', a.b], serve: FALSE, secret_file: x}",
       [[settings: {a: "\0\a\x7f\x80\x85\xa0é\u2028\u2029\ufeff\ufffe\uffff\U0001f600", "k: # x": "y"}]],
       "settings: {b: [1, [2.5, {}], null]}",
     } do

@@ -1,19 +1,11 @@
-local cdef = require "spec.support.cdef"
 local ffi = require "ffi"
+local header = require "spec.support.header"
 local lib = require "spec.support.ffi"
 
-cdef [[
-  struct board_slot { uint64_t word, started_ns, ended_ns, peak; };
-  struct board { struct board_slot slots[128]; };
-  void board_post(struct board *board, unsigned slot, uint64_t sequence);
-  bool board_recall(struct board *board, unsigned slot, uint64_t sequence);
-  int board_read(const struct board *board, unsigned slot, uint64_t sequence);
-  bool board_start(struct board *board, unsigned slot, uint64_t sequence, uint64_t now_ns);
-  void board_end(struct board *board, unsigned slot, uint64_t sequence, bool success, uint64_t now_ns);
-]]
+header "executor/board.h"
 
 local FREE, SENT, RUNNING, SUCCEEDED, FAILED, RECALLED, CORRUPT = 0, 1, 2, 3, 4, 5, 6
-local SLOT, JOB, OTHER = 127, 41, 42
+local SLOT, JOB, OTHER = lib.BOARD_SLOTS - 1, 41, 42
 
 describe("executor/board", function()
   local board
@@ -24,7 +16,7 @@ describe("executor/board", function()
   end
 
   local function state()
-    return lib.board_read(board, SLOT, JOB)
+    return tonumber(lib.board_read(board, SLOT, JOB))
   end
 
   before_each(function()
@@ -36,7 +28,7 @@ describe("executor/board", function()
   end)
 
   it("begins free", function()
-    assert.equal(FREE, lib.board_read(board, SLOT, 0))
+    assert.equal(FREE, tonumber(lib.board_read(board, SLOT, 0)))
   end)
 
   it("goes SENT, RUNNING, SUCCEEDED or FAILED, with the times of each", function()
@@ -73,12 +65,12 @@ describe("executor/board", function()
       assert.is_false(lib.board_start(board, SLOT, OTHER, 1))
       lib.board_end(board, SLOT, OTHER, true, 1)
       assert.equal(from, state())
-      assert.equal(CORRUPT, lib.board_read(board, SLOT, OTHER))
+      assert.equal(CORRUPT, tonumber(lib.board_read(board, SLOT, OTHER)))
     end
   end)
 
   it("does not start outside of the page", function()
-    for _, slot in ipairs { 128, 0xffffffff } do
+    for _, slot in ipairs { SLOT + 1, 128, 0xffffffff } do
       assert.is_false(lib.board_start(board, slot, JOB, 1))
     end
   end)
@@ -94,9 +86,10 @@ describe("executor/board", function()
     local largest = 0xffffffffffffffULL
     lib.board_post(board, SLOT, largest)
     assert.is_true(lib.board_start(board, SLOT, largest, 1))
-    assert.equal(RUNNING, lib.board_read(board, SLOT, largest))
+    assert.equal(RUNNING, tonumber(lib.board_read(board, SLOT, largest)))
+    assert.equal(0, tonumber(board.stop.sequence))
     for slot = 0, SLOT - 1 do
-      assert.equal(FREE, lib.board_read(board, slot, 0))
+      assert.equal(FREE, tonumber(lib.board_read(board, slot, 0)))
     end
   end)
 end)

@@ -23,6 +23,7 @@ cdef(([[
     int level;
     const char *name;
     struct buffer line;
+    void (*reading)(void *owner);
     void (*printed)(void *owner, struct output *output, const char *line, size_t size);
     void *owner;
   };
@@ -33,7 +34,7 @@ cdef(([[
 local LONGEST = 16 * 1024
 
 describe("executor/output", function()
-  local loop, output, writer, lines, printed
+  local loop, output, writer, lines, printed, reading
 
   -- C that calls Lua back must not be called from compiled code.
   local function run(mode)
@@ -57,6 +58,7 @@ describe("executor/output", function()
   jit.off(expect, true)
 
   setup(function()
+    reading = ffi.cast("void (*)(void *)", function() end)
     printed = ffi.cast("void (*)(void *, struct output *, const char *, size_t)", function(_, from, line, size)
       assert(from == output)
       table.insert(lines, ffi.string(line, size))
@@ -65,6 +67,7 @@ describe("executor/output", function()
 
   teardown(function()
     printed:free()
+    reading:free()
   end)
 
   before_each(function()
@@ -73,7 +76,7 @@ describe("executor/output", function()
     reader, writer = unistd.pipe()
     loop = ffi.new("uint64_t[?]", tonumber(lib.uv_loop_size()) / 8)
     assert(lib.uv_loop_init(loop) == 0)
-    output = ffi.new("struct output", { printed = printed })
+    output = ffi.new("struct output", { printed = printed, reading = reading })
     lib.output_open(output, loop, reader)
   end)
 

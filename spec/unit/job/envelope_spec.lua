@@ -1,23 +1,39 @@
 local buffers = require "spec.support.buffer"
 local cdef = require "spec.support.cdef"
 local ffi = require "ffi"
+local header = require "spec.support.header"
 local lib = require "spec.support.ffi"
 
-cdef [[
-  struct error { char text[1024]; };
-  struct envelope { char name[129]; bool bury; };
-  int envelope_parse(struct envelope *envelope, const char *body, size_t size, struct error *error);
-  bool envelope_name_valid(const char *name, size_t size);
-]]
+cdef "struct error { char text[1024]; };"
+header "job/envelope.h"
 
--- Name and error.bury of the envelope; nil and why it is none.
+local function urls_of(list)
+  local found = {}
+  while list ~= nil and list[#found] ~= nil do
+    table.insert(found, ffi.string(list[#found]))
+  end
+  return found
+end
+
+-- Name of the envelope, and the rest of it; nil and why it is none.
 local function parse(body)
   local envelope, problem = ffi.new "struct envelope", ffi.new "struct error"
   local bytes = buffers.new(body) -- on the heap: a sanitizer sees one byte read too far
   if lib.envelope_parse(envelope, bytes.memory, #body, problem) < 0 then
+    assert(envelope.success == nil and envelope.error == nil) -- nothing to free
     return nil, ffi.string(problem.text)
   end
-  return ffi.string(envelope.name), envelope.bury
+  local rest = {
+    bury = envelope.bury,
+    retry_max = tonumber(envelope.retry_max),
+    retry_delay = tonumber(envelope.retry_delay_s),
+    timeout = envelope.timeout_s,
+    success = urls_of(envelope.success),
+    error = urls_of(envelope.error),
+  }
+  lib.envelope_free(envelope)
+  lib.envelope_free(envelope) -- twice is no mistake
+  return ffi.string(envelope.name), rest
 end
 
 local function nested(depth)
@@ -82,9 +98,33 @@ describe("an envelope", function()
         ['{"job":"a","success":{"bury":false}}'] = true,
         ['{"job":"a","bury":false}'] = true,
       } do
-        assert.equal(bury, select(2, assert(parse(body))))
+        assert.equal(bury, select(2, assert(parse(body))).bury)
       end
     end)
+
+    local nothing = { bury = true, retry_max = -1, retry_delay = -1, timeout = 0, success = {}, error = {} }
+    for body, rest in pairs {
+      ['{"job":"a"}'] = {},
+      ['{"job":"a","retry":{"max":null},"timeout":null,"success":{"callback":null}}'] = {},
+      ['{"job":"a","retry":[],"success":{"callback":""},"error":{"callback":[]}}'] = {},
+      ['{"job":"a","retry":{"max":0}}'] = { retry_max = 0 },
+      ['{"job":"a","retry":{"delay":0}}'] = { retry_delay = 0 },
+      ['{"job":"a","retry":{"max":1000,"delay":86400},"timeout":2147483647}'] =
+        { retry_max = 1000, retry_delay = 86400, timeout = 2147483647 },
+      ['{"job":"a","success":{"callback":"http://é"}}'] = { success = { "http://é" } },
+      ['{"job":"a","success":{"callback":["http://a"]},"error":{"bury":false,"callback":["https://b","http://a"]}}'] =
+        { bury = false, success = { "http://a" }, error = { "https://b", "http://a" } },
+      ['{"job":"a","error":{"callback":' .. urls(10) .. "}}"] =
+        { error = { "http://a", "http://a", "http://a", "http://a", "http://a", "http://a", "http://a", "http://a",
+          "http://a", "http://a" } },
+    } do
+      it("what " .. body:sub(1, 97) .. " says", function()
+        for key, value in pairs(nothing) do
+          rest[key] = rest[key] == nil and value or rest[key]
+        end
+        assert.same(rest, select(2, assert(parse(body))))
+      end)
+    end
   end)
 
   describe("is refused:", function()

@@ -1,17 +1,15 @@
 local cdef = require "spec.support.cdef"
 local ffi = require "ffi"
+local header = require "spec.support.header"
 local lib = require "spec.support.ffi"
 local signal = require "posix.signal"
 local sys_wait = require "posix.sys.wait"
-local temp = require "spec.support.temp"
 local unistd = require "posix.unistd"
 
--- The struct has members of every room: it is read from where it stands.
-cdef "struct list { struct list *next, *prev; };"
-cdef "struct error { char text[1024]; };"
-for _, header in ipairs { "envelope.h", "policy.h", "job.h" } do
-  cdef((temp.read("runtime/job/" .. header):gsub("#[^\n]*", "")))
-end
+cdef "struct list { struct list *next, *prev; }; struct error { char text[1024]; };"
+header "job/envelope.h"
+header "job/policy.h"
+header "job/job.h"
 
 local SERVER = ffi.new("char[16]", "127.0.0.1:11300")
 
@@ -45,6 +43,41 @@ describe("job/job", function()
       lib.job_free(job)
       assert.is_true(head.next == head and head.prev == head)
     end
+  end)
+
+  it("stays until everybody who holds it has freed it", function()
+    local head, job = ffi.new "struct list", lib.job_new(SERVER, 7, "body", 4)
+    local link = job.place
+    head.next, head.prev, link.next, link.prev = link, link, head, head
+    lib.job_hold(job)
+    lib.job_hold(job)
+    for _ = 1, 2 do
+      lib.job_free(job)
+      assert.equal("body", ffi.string(job.body))
+      assert.is_true(head.next == link)
+    end
+    lib.job_free(job)
+    assert.is_true(head.next == head)
+  end)
+
+  it("frees what it owns", function() -- the sanitizer watches
+    local problem, body = ffi.new "struct error", '{"job":"a","success":{"callback":["http://a","http://b"]}}'
+    local job = lib.job_new(SERVER, 7, body, #body)
+    assert.equal(0, lib.envelope_parse(job.envelope, job.body, job.size, problem))
+    lib.job_set_outcome(job, "POLICY_FAILED", 0, "why", 3, "trace", 5)
+    lib.job_free(job)
+  end)
+
+  it("may run for its timeout, else for its TTR, if that is known", function()
+    local job, stats = new "", ffi.new "struct job_stats"
+    assert.equal(0, tonumber(lib.job_limit_ms(job)))
+    stats.ttr_s = 0xffffffff
+    job.stats = stats
+    assert.equal(0xffffffff * 1000, tonumber(lib.job_limit_ms(job)))
+    job.timeout_ms = 250
+    assert.equal(250, tonumber(lib.job_limit_ms(job)))
+    job.stats = nil
+    assert.equal(250, tonumber(lib.job_limit_ms(job)))
   end)
 
   it("copies its outcome, and keeps the first", function()

@@ -5,14 +5,23 @@ local json = require "lunastalk.json"
 local SUCCEEDED, FAILED, RELEASED, BURIED = 0, 1, 2, 3
 
 describe("lunastalk.dispatch", function()
-  local asked, warnings, answer, handlers, call
+  local asked, touched, made, warnings, answer, handlers, call
 
   before_each(function()
-    asked, warnings, answer, handlers = 0, {}, { "mails", 3 }, {}
-    local run = dispatch.new(handlers, function()
-      asked = asked + 1
-      return unpack(answer)
-    end, function(message, context)
+    asked, touched, made, warnings, answer, handlers = 0, 0, { "/tmp/x/1" }, {}, { "mails", 3 }, {}
+    local run = dispatch.new(handlers, {
+      stats = function()
+        asked = asked + 1
+        return unpack(answer)
+      end,
+      touch = function()
+        touched = touched + 1
+      end,
+      tempdir = function()
+        asked = asked + 1
+        return unpack(made)
+      end,
+    }, function(message, context)
       warnings[#warnings + 1] = { message = message, context = context }
     end)
     function call(handler, body, tube)
@@ -149,6 +158,9 @@ describe("lunastalk.dispatch", function()
     outcome(SUCCEEDED, nil, function(job) old = job end)
     outcome(FAILED, "over", function() old:release() end)
     outcome(FAILED, "over", function() return old.tube end)
+    outcome(FAILED, "over", function() old:touch() end)
+    outcome(FAILED, "over", function() old:tempdir() end)
+    assert.same({ 0, 0 }, { asked, touched })
   end)
 
   it("asks for tube and attempt when they are read, once", function()
@@ -166,6 +178,35 @@ describe("lunastalk.dispatch", function()
     answer = { nil, "connection lost" }
     local _, reason = outcome(FAILED, "cannot read job.attempt: connection lost", function(job) return job.attempt end)
     assert.matches("^spec/unit/lua/dispatch_spec.lua:%d+: ", reason)
+  end)
+
+  it("touches", function()
+    outcome(SUCCEEDED, nil, function(job)
+      job:touch()
+      assert.is_nil(job:touch())
+    end)
+    assert.equal(2, touched)
+    local _, reason = outcome(FAILED, "call it with a colon: job:touch()", function(job) job.touch() end)
+    assert.matches("^spec/unit/lua/dispatch_spec.lua:%d+: ", reason)
+    assert.equal(2, touched)
+  end)
+
+  it("asks for the job's directory once", function()
+    outcome(SUCCEEDED, nil, function(job)
+      assert.same({ "/tmp/x/1", "/tmp/x/1" }, { job:tempdir(), job:tempdir() })
+    end)
+    assert.equal(1, asked)
+    made = { "/tmp/x/2" }
+    outcome(SUCCEEDED, nil, function(job) assert.equal("/tmp/x/2", job:tempdir()) end)
+    made = { nil, "No space left on device" }
+    local _, reason = outcome(FAILED, "job:tempdir: No space left on device", function(job) job:tempdir() end)
+    assert.matches("^spec/unit/lua/dispatch_spec.lua:%d+: ", reason)
+  end)
+
+  it("keeps the methods of one job from the others", function()
+    outcome(SUCCEEDED, nil, function(job) job.touch = error end)
+    outcome(SUCCEEDED, nil, function(job) job:touch() end)
+    assert.equal(1, touched)
   end)
 
   it("fails a body that is no envelope and a name without handler", function()

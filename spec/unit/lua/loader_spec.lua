@@ -40,8 +40,24 @@ describe("lunastalk.loader", function()
       ["a.lua"] = "return function() return 1 end",
       ["email/welcome.lua"] = "return { process = function() return 2 end }",
     }
-    assert.same({ "a", "email.welcome" }, names)
+    assert.same({ "a", "email.welcome" }, { names[1].name, names[2].name })
     assert.same({ 1, 2 }, { handlers.a(), handlers["email.welcome"]() })
+  end)
+
+  it("reads the options of each", function()
+    local unset = 2 ^ 32 - 1
+    local _, names = load_files {
+      ["a.lua"] = "return function() end",
+      ["b.lua"] = "return { process = function() end }",
+      ["c.lua"] = "return { process = function() end, timeout = 1.5, retry = { max = 5, delay = 10 } }",
+    }
+    assert.same({
+      { name = "a", timeout = 0, max = unset, delay = unset },
+      { name = "b", timeout = 0, max = unset, delay = unset },
+      { name = "c", timeout = 1500, max = 5, delay = 10 },
+    }, names)
+    refuses("jobs/d/e.lua: timeout must be a number from 0.001 to 2147483.648, not -1",
+      { ["d/e.lua"] = "return { process = function() end, timeout = -1 }" })
   end)
 
   it("runs the bootstrap first", function()

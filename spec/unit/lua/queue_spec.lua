@@ -27,10 +27,10 @@ describe("lunastalk.queue", function()
 
   it("puts what it is told", function()
     queue.put { job = "x", data = { n = 2 ^ 53 }, tube = "a-b", priority = 0, delay = 5, ttr = 1, id = "A.1:_-",
-      retry = { max = 3, delay = 10 }, timeout = 2.5, success = { callback = { "http://a", "https://b" } },
+      retry = { max = 3, delay = 10 }, timeout = 2, success = { callback = { "http://a", "https://b" } },
       error = { bury = false, callback = "https://c" } }
     assert.same({ "a-b", 0, 5, 1 }, { unpack(puts[1], 1, 4) })
-    assert.same({ job = "x", data = { n = 2 ^ 53 }, id = "A.1:_-", retry = { max = 3, delay = 10 }, timeout = 2.5,
+    assert.same({ job = "x", data = { n = 2 ^ 53 }, id = "A.1:_-", retry = { max = 3, delay = 10 }, timeout = 2,
       success = { callback = { "http://a", "https://b" } }, error = { bury = false, callback = "https://c" } },
       json.decode(puts[1][5]))
     assert.matches('"n":9007199254740992', puts[1][5], 1, true)
@@ -52,15 +52,16 @@ describe("lunastalk.queue", function()
       eleven[i] = "http://a"
     end
     local wrong = {
-      job = { "", "../x", "_x", "a._b", "a..b", ".a", "a.", "A", "a b", "a\0", 5, {} },
+      job = { "", "../x", "_x", "a._b", "a..b", ".a", "a.", "A", "a b", "lib.x", ("a"):rep(129), "a\0", 5, {} },
       tube = { "", "-a", "a b", "ä", ("a"):rep(201), 1 },
       priority = { -1, 2 ^ 32, 0.5, "1", 0 / 0 },
       delay = { -1, 2 ^ 32, 0.5 },
       ttr = { 0, 2 ^ 32, 1.5 },
       id = { "", "a b", ("a"):rep(129), 5 },
-      timeout = { -1, "5" },
-      retry = { 5, { max = 1001 }, { max = 1.5 }, { delay = 86401 }, { tries = 1 } },
-      success = { "http://x", { callback = "ftp://x" }, { callback = { "http://x", 5 } }, { bury = true } },
+      timeout = { -1, "5", 0, 0.5, 2 ^ 31 },
+      retry = { 5, { max = 1001 }, { max = 1.5 }, { delay = 86401 }, { delay = 1.5 }, { tries = 1 } },
+      success = { "http://x", { callback = "ftp://x" }, { callback = { "http://x", 5 } },
+        { callback = { a = "http://x" } }, { callback = "http://x y" }, { bury = true } },
       error = { { bury = 1 }, { callback = 5 }, { callback = eleven } },
       data = { print, { 1, nil, 3 }, "\255", 0 / 0 },
       dta = { {} },

@@ -17,6 +17,7 @@ local STUBS = {
   id = [[echo "$ID"]],
   sudo = [[echo "sudo $*" >>"$STATE/calls"; [ -n "$SUDO" ]  ]],
   dpkg = "",
+  clang = [[case $1 in -print-runtime-dir) echo "${RUNTIME_DIR:-$STATE}" ;; -dumpversion) echo 15.0.7 ;; esac]],
   systemctl = "",
 }
 
@@ -52,8 +53,16 @@ end
 local INSTALL = "apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "
 
 describe("scripts/install-packages", function()
+  it("takes libFuzzer from the package of clang's release, where clang has it not itself", function()
+    local variables = { MISSING = "libclang-rt-15-dev" }
+    assert.equal(INSTALL .. "libclang-rt-15-dev\n", install("fuzz", variables).calls)
+    variables.RUNTIME_DIR = temp.dir()
+    temp.write(variables.RUNTIME_DIR .. "/libclang_rt.fuzzer-x86_64.a", "")
+    assert.equal("", install("fuzz", variables).calls)
+  end)
+
   it("does nothing where all is there, for every set", function()
-    for _, set in ipairs { "build", "test", "demo", "bench" } do
+    for _, set in ipairs { "build", "test", "demo", "bench", "fuzz" } do
       local run = install(set, { ID = "1000" })
       assert.same({ 0, "", "" }, { run.code, run.output, run.calls })
     end
