@@ -177,7 +177,8 @@ describe("a limit that expires when the job ends", function()
       check(id, found["begin " .. id] == 1 and found["end " .. id] == 1 and not records[id], "did not run once")
       check(id, not queue:stats_job(id), "is still there")
     end
-    assert.is_true(timed_out > JOBS / 10 and timed_out < JOBS * 9 / 10, timed_out .. " timed out")
+    -- How many of each depends on the machine; without both it has not been tried.
+    assert.is_true(timed_out >= 10 and timed_out <= JOBS - 10, timed_out .. " timed out")
     assert.equal(0, (w:stop()))
   end)
 end)
