@@ -28,7 +28,7 @@ ifdef SANITIZE
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 endif
 
-C = $(CC) -std=c11 -D_GNU_SOURCE -DLUNASTALK_VERSION='"$(VERSION)"' -DLUNASTALK_LIBEXECDIR='"$(libexecdir)"' \
+C = $(CC) -std=c11 -D_GNU_SOURCE -DLUNASTALK_VERSION='"$(VERSION)"' \
     -Iruntime -fPIC -fno-common $(WARN) $(SAN) $(CPPFLAGS) $(CFLAGS)
 
 # The executor links LuaJIT and only those runtime files that both processes share; all else is the runtime.

@@ -58,17 +58,22 @@ static int read_flags(const struct flags *flags, const char *number, struct work
     return read_number("--max-jobs", flags->max_jobs, &options->max_jobs);
 }
 
-/* Beside our own binary when it was built and not installed, else where `make install` puts it. */
+/*
+ * Beside our own binary when it was built and not installed, else in ../lib/lunastalk from it, where `make install` puts
+ * it: wherever the tree is moved to, both binaries stay of one build.
+ */
 static void find_executor(char path[PATH_MAX])
 {
-    static const char installed[] = LUNASTALK_LIBEXECDIR "/lunastalk-executor";
-    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX - sizeof "-executor");
-    if (length > 0) {
-        memcpy(path + length, "-executor", sizeof "-executor");
-        if (access(path, X_OK) == 0)
-            return;
-    }
-    memcpy(path, installed, sizeof installed);
+    char own[PATH_MAX - sizeof "/../lib/lunastalk/lunastalk-executor"];
+    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
+    own[length > 0 ? length : 0] = '\0';
+    snprintf(path, PATH_MAX, "%s-executor", own);
+    if (access(path, X_OK) == 0)
+        return;
+    char *slash = strrchr(own, '/');
+    if (slash)
+        *slash = '\0';
+    snprintf(path, PATH_MAX, "%s/../lib/lunastalk/lunastalk-executor", own);
 }
 
 /* A closed terminal, or a logrotate that means somebody else, does not end a worker in the middle of a job. */
