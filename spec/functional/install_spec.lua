@@ -1,4 +1,4 @@
--- `make install` and `make uninstall`, as packagers and the README use them.
+-- `make install` and `make uninstall`, as packagers use them, and the commands of the documents that install.
 local beanstalkd = require "spec.support.beanstalkd"
 local process = require "spec.support.process"
 local temp = require "spec.support.temp"
@@ -19,6 +19,31 @@ local function files_in(dir)
   find:close()
   return files
 end
+
+-- A sudo for who is root: it lets the command be.
+local function path_with_sudo()
+  local dir = temp.dir()
+  temp.write(dir .. "/sudo", '#!/bin/sh\nexec "$@"\n')
+  assert(os.execute("chmod 755 " .. dir .. "/sudo"))
+  return dir .. ":" .. os.getenv "PATH"
+end
+
+describe("the documents", function()
+  for file, pattern in pairs {
+    ["README.md"] = "\n`(scripts/install%-packages build && [^`]+)` installs",
+    ["scripts/README.md"] = "## Install\n\n```\n(.-)```",
+  } do
+    it("have commands that install: " .. file, function()
+      local commands = assert(temp.read(file):match(pattern), file .. " has none")
+      local prefix = temp.dir()
+      local code, output, errors = process.run({ "bash", "-euc", commands }, {
+        seconds = 120, env = { PATH = path_with_sudo(), PREFIX = prefix, BUILD = BUILD },
+      })
+      assert.equal(0, code, output .. errors)
+      assert.equal("./bin/lunastalk\n./lib/lunastalk/lunastalk-executor\n", files_in(prefix))
+    end)
+  end
+end)
 
 describe("make install", function()
   it("installs what runs jobs, and uninstall takes it away", function()

@@ -21,7 +21,7 @@ user=USER
 logfile=DIR/log/supervisord.log
 pidfile=DIR/supervisord.pid
 [include]
-files=DIR/lunastalk.conf
+files=DIR/conf.d/*.conf
 ]]
 
 local server = beanstalkd.start()
@@ -36,7 +36,7 @@ local function run(...)
   assert(code == 0, errors)
   return output
 end
-run("mkdir", dir .. "/bin", dir .. "/log")
+run("mkdir", "-p", dir .. "/bin", dir .. "/log", dir .. "/conf.d", dir .. "/scripts/supervisor")
 run("cp", worker.built "lunastalk", worker.built "lunastalk-executor", dir .. "/bin")
 run("chmod", "-R", "a+rX", dir)
 
@@ -52,11 +52,26 @@ for from, to in pairs {
   shipped, count = shipped:gsub(from, (to:gsub("%%", "%%%%")))
   changes = changes + count
 end
-temp.write(dir .. "/lunastalk.conf", shipped)
+temp.write(dir .. "/scripts/supervisor/lunastalk.conf", shipped)
 temp.write(dir .. "/supervisord.conf", (MAIN:gsub("DIR", dir):gsub("USER", user)))
 
 local function supervisorctl(...)
   local _, output = process.run { "/usr/bin/supervisorctl", "-c", dir .. "/supervisord.conf", ... }
+  return output
+end
+
+-- The commands of scripts/README.md; only where the files and the server of supervisord are is another place.
+local documented = temp.read "scripts/README.md":match "\n```\n(cp scripts/supervisor/.-)```"
+local function run_documented(pattern)
+  local lines, found = documented:gsub("/etc/supervisor", dir), {}
+  for line in lines:gmatch "[^\n]+" do
+    if line:find(pattern) then
+      table.insert(found, (line:gsub("^supervisorctl", "/usr/bin/supervisorctl -c " .. dir .. "/supervisord.conf")))
+    end
+  end
+  assert.is_true(#found > 0, "no command like " .. pattern)
+  local code, output, errors = process.run({ "bash", "-euc", table.concat(found, "\n") }, { cwd = dir, seconds = 60 })
+  assert.equal(0, code, output .. errors)
   return output
 end
 
@@ -100,6 +115,13 @@ local function jobs_flow(tube)
   end, "20 jobs of " .. tube)
 end
 
+local function all_running()
+  wait.eventually(30, function()
+    local _, output = pcall(run_documented, "ctl status$") -- which fails until all run
+    return select(2, output:gsub("RUNNING", "")) == 7
+  end, "7 workers running")
+end
+
 describe("scripts/supervisor/lunastalk.conf", function()
   local supervisord = process.spawn({ "/usr/bin/supervisord", "-n", "-c", dir .. "/supervisord.conf" }, { cwd = dir })
   cleanup(function()
@@ -108,10 +130,12 @@ describe("scripts/supervisor/lunastalk.conf", function()
 
   it("starts both pools, and they run jobs", function()
     assert.equal(8, changes)
-    wait.eventually(30, function()
-      local _, running = supervisorctl("status"):gsub("RUNNING", "")
-      return running == 7
-    end, "7 workers running")
+    wait.eventually(10, function()
+      return supervisorctl("pid"):find "^%d+\n$"
+    end, "supervisord's answer")
+    run_documented "^cp "
+    assert.matches("lunastalk%-bulk: added process group", run_documented "ctl update$")
+    all_running()
     jobs_flow "email.priority"
     jobs_flow "email.bulk"
     jobs_flow "email.regular"
@@ -133,6 +157,15 @@ describe("scripts/supervisor/lunastalk.conf", function()
       return pid and pid ~= 0 and pid ~= killed and #children(pid) == 1
     end, "a new worker with an executor")
     jobs_flow "email.bulk"
+  end)
+
+  it("restarts a pool", function()
+    local others, before = pid_of "lunastalk-priority:lunastalk-priority_0", pid_of "lunastalk-bulk:lunastalk-bulk_0"
+    run_documented "ctl restart "
+    all_running()
+    assert.not_equal(before, pid_of "lunastalk-bulk:lunastalk-bulk_0")
+    assert.equal(others, pid_of "lunastalk-priority:lunastalk-priority_0")
+    jobs_flow "email.regular"
   end)
 
   it("stops one pool while the other goes on", function()
