@@ -38,7 +38,6 @@ static void settle_output(struct host *host, uint64_t spent_ns)
     struct wire_writer writer = link_request(&host->link, WIRE_OUTPUT, host->job.sequence);
     struct wire_frame answer;
     link_ask(&host->link, &writer, &answer);
-    host->now_ns = 0;
 }
 
 static void say_hello(struct host *host)
@@ -218,7 +217,7 @@ static void regain_memory(struct host *host)
 static void perform(struct host *host)
 {
     struct host_job *job = &host->job;
-    uint64_t start_ns = host->now_ns ? host->now_ns : clock_ns();
+    uint64_t start_ns = clock_ns();
     if (start_ns > job->start_by_ns) {
         board_recall(host->board, job->slot, job->sequence);
         report_end(host, start_ns);
@@ -231,16 +230,13 @@ static void perform(struct host *host)
     call_job(host);
     stop_expect(0);
     lua_sethook(host->L, NULL, 0, 0); // one that the handler has set is not to hit the next
-    uint64_t end_ns = host->now_ns = clock_ns();
+    uint64_t end_ns = clock_ns();
     host->board->slots[job->slot].ended_ns = end_ns; // what follows is no longer on the job's time
     settle_output(host, end_ns - start_ns);
-    if (scratch_after(&host->scratch, end_ns - start_ns))
-        host->now_ns = 0;
+    scratch_after(&host->scratch, end_ns - start_ns);
     host->board->slots[job->slot].peak = host->memory.peak;
-    if (host->memory.refused) {
+    if (host->memory.refused)
         regain_memory(host);
-        host->now_ns = 0;
-    }
     if (!job->success)
         link_send(&host->link); // what the board's FAILED refers to
     board_end(host->board, job->slot, job->sequence, job->success, end_ns);
@@ -278,7 +274,6 @@ void host_run(int wire, struct board *board)
         } else {
             link_send(&host->link);
             scratch_idle(&host->scratch);
-            host->now_ns = 0;
             link_fill(&host->link);
         }
     }

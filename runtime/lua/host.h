@@ -36,7 +36,6 @@ struct host {
     uint64_t memory_limit; // bytes; 0: none
     unsigned lowest;       // log records below this level go nowhere
     struct host_job job;
-    uint64_t now_ns;       // time of the last end; 0: long ago
     uint64_t first_end_ns; // of the ends that no bell has reported
 };
 

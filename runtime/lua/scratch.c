@@ -46,13 +46,11 @@ void scratch_idle(struct scratch *scratch)
     mark(scratch);
 }
 
-bool scratch_after(struct scratch *scratch, uint64_t spent_ns)
+void scratch_after(struct scratch *scratch, uint64_t spent_ns)
 {
     scratch->looked = false;
-    if (spent_ns < SHORT_NS)
-        return false;
-    scratch_idle(scratch);
-    return true;
+    if (spent_ns >= SHORT_NS)
+        scratch_idle(scratch);
 }
 
 static int name(const struct scratch *scratch, const char *pattern, char *made)

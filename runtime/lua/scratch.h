@@ -14,9 +14,8 @@ struct scratch {
 };
 
 void scratch_open(struct scratch *scratch, const char *path);
-/* A job has ended that took this long. Short ones are not looked after one by one: scratch_idle() does. True: that took
- * time. */
-bool scratch_after(struct scratch *scratch, uint64_t spent_ns);
+/* A job has ended that took this long. Short ones are not looked after one by one: scratch_idle() does. */
+void scratch_after(struct scratch *scratch, uint64_t spent_ns);
 /* Nothing to do: empties it when something was left in it. */
 void scratch_idle(struct scratch *scratch);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* While the TTR is asked for, the next touch is due as for the shortest TTR there is. */
-enum { TOUCH_UNKNOWN_MS = 333, FRESH_MS = 400 };
+enum { TOUCH_UNKNOWN_MS = 333, FRESH_MS = 400, DOUBT_MS = 1000 };
 
 static struct buffer *out(struct job *job)
 {
@@ -153,6 +153,19 @@ void queue_keep(struct queue *queue)
 {
     for (struct list *link = queue->consumers.next; link != &queue->consumers; link = link->next)
         keep(queue, list_entry(link, struct consumer, in_queue));
+}
+
+void queue_doubt(struct queue *queue)
+{
+    queue->doubt_until_ms = uv_now(queue->loop) + DOUBT_MS;
+    for (struct list *link = queue->consumers.next; link != &queue->consumers; link = link->next) {
+        struct consumer *consumer = list_entry(link, struct consumer, in_queue);
+        for (struct list *place = consumer->jobs.next; place != &consumer->jobs; place = place->next) {
+            struct job *job = list_entry(place, struct job, in_consumer);
+            if (job->state == JOB_HELD)
+                job->touch_at_ms = job->fresh_until_ms = 0;
+        }
+    }
 }
 
 struct putting {

@@ -72,7 +72,8 @@ static void take(struct consumer *consumer, const struct beanstalkd_reply *reply
     struct job *job = job_new(queue->options.server, reply->number, reply->body, reply->size);
     job->consumer = consumer;
     job->reserved_ns = clock_ns();
-    job->touch_at_ms = job->fresh_until_ms = uv_now(queue->loop) + FIRST_TOUCH_MS;
+    bool doubtful = uv_now(queue->loop) < queue->doubt_until_ms;
+    job->touch_at_ms = job->fresh_until_ms = doubtful ? 0 : uv_now(queue->loop) + FIRST_TOUCH_MS;
     job->tube = queue->options.tube_count == 1 ? queue->options.tubes[0] : NULL;
     list_insert(&consumer->jobs, &job->in_consumer);
     consumer->job_count++;

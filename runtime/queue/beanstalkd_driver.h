@@ -55,9 +55,10 @@ struct queue {
     struct window window;
     struct backoff backoff;
     uv_timer_t retry, idle;
-    uv_timer_t keep;  // runs while there are jobs
-    uv_timer_t probe; // while it cannot store
-    bool storing;     // beanstalkd_storage.c: what is buried or delayed is kept
+    uv_timer_t keep;         // runs while there are jobs
+    uint64_t doubt_until_ms; // until then a job that is read may have been reserved long ago
+    uv_timer_t probe;        // while it cannot store
+    bool storing;            // beanstalkd_storage.c: what is buried or delayed is kept
     unsigned handles;
     uint64_t down_since_ms;
     enum { QUEUE_UP, QUEUE_DOWN, QUEUE_DOWN_LONG, QUEUE_CLOSED } state;

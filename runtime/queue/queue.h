@@ -97,6 +97,12 @@ void queue_put(struct queue *queue, struct job *job, const struct queue_put *put
 void queue_touch(struct queue *queue, struct job *job);
 void queue_touch_now(struct queue *queue, struct job *job);
 
+/*
+ * This process stood still: what is read from the sockets in the next second may have been reserved long before. Such jobs,
+ * and those HELD, are touched before they count as fresh.
+ */
+void queue_doubt(struct queue *queue);
+
 /* The random id of the server's process; "" before the first connection. Ids of jobs are unique within it. */
 const char *queue_instance(const struct queue *queue);
 

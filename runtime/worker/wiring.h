@@ -41,6 +41,7 @@ struct worker {
     uv_timer_t deadline; // --run; when stopping, the grace period
     uv_timer_t log;      // tries again to write what a slow reader left
     uv_signal_t signals[WORKER_SIGNALS];
+    uv_signal_t resumed; // SIGCONT
 };
 
 /* worker.c */

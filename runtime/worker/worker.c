@@ -49,6 +49,7 @@ static void on_stopped(void *context)
     close_handle(&worker->handback);
     close_handle(&worker->deadline);
     close_handle(&worker->log);
+    close_handle(&worker->resumed);
     for (int i = 0; i < WORKER_SIGNALS; i++)
         close_handle(&worker->signals[i]);
 }
@@ -105,6 +106,15 @@ static void on_signal(uv_signal_t *handle, int number)
         worker_stop(worker, strsignal(number));
     else
         cut(worker, "a second signal");
+}
+
+/* libuv has read all sockets of a turn before it comes to signals, and held jobs are looked at after that. */
+static void on_resumed(uv_signal_t *handle, int number)
+{
+    struct worker *worker = handle->data;
+    (void)number;
+    if (worker->state != WORKER_CLOSING)
+        queue_doubt(worker->queue);
 }
 
 /* The end of a loop turn: everything that the turn has caused leaves in one write per peer. */
@@ -195,6 +205,9 @@ static void open_handles(struct worker *worker)
         worker->signals[i].data = worker;
         uv_signal_start(&worker->signals[i], on_signal, signal_numbers[i]);
     }
+    uv_signal_init(&worker->loop, &worker->resumed);
+    worker->resumed.data = worker;
+    uv_signal_start(&worker->resumed, on_resumed, SIGCONT);
     if (worker->options.run_s)
         uv_timer_start(&worker->deadline, on_run_over, worker->options.run_s * 1000, 0);
 }

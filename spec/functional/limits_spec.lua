@@ -2,9 +2,13 @@
 local barrier = require "spec.support.barrier"
 local beanstalkd = require "spec.support.beanstalkd"
 local cjson = require "cjson"
+local fake = require "spec.support.fake"
 local jobs = require "spec.support.jobs"
 local process = require "spec.support.process"
+local scripted = require "spec.support.scripted"
 local signal = require "posix.signal"
+local temp = require "spec.support.temp"
+local time = require "posix.time"
 local wait = require "spec.support.wait"
 local worker = require "spec.support.worker"
 
@@ -104,6 +108,44 @@ describe("a loop that cannot be interrupted", function()
     runs(w, tube)
     assert.equal(0, (w:stop()))
   end)
+
+  -- While jobs run the runtime has a timer of 10 ms: from one wait for events to the next is at most that, or the timer
+  -- was late.
+  it("holds nothing else up: no timer of the runtime is 50 ms late", function()
+    local tube, trace = new_tube(), temp.dir() .. "/trace"
+    local dir = worker.project {
+      server = server, jobs = HANDLERS, config = { worker = { tubes = { tube }, executors = 3 } },
+    }
+    local w = process.spawn({
+      "strace", "-D", "-ttt", "-e", "trace=epoll_wait,epoll_pwait", "-o", trace,
+      worker.built "lunastalk", "run", "--allow-root",
+    }, { cwd = dir })
+    local closed = barrier.new()
+    local waiting = put(tube, "waits", { data = { barrier = closed.path }, timeout = 60 }, { ttr = 1 })
+    local spinning = put(tube, "spins", nil, { ttr = 1 })
+    w:expect "spins: pid %d+"
+    w:expect "waits: pid %d+"
+    local from, others = time.clock_gettime(time.CLOCK_REALTIME), 0
+    while queue:stats_job(spinning).state ~= "buried" do
+      jobs.gone(queue, put(tube, "note", { data = { n = "beside" } }))
+      others = others + 1
+    end
+    local stats = queue:stats_job(waiting)
+    assert.same({ "reserved", 1, 0 }, { stats.state, stats.reserves, stats.timeouts })
+    closed:open()
+    jobs.gone(queue, waiting)
+    local turns, before, longest = 0, from.tv_sec + from.tv_nsec / 1e9, 0
+    local till = before + 3
+    assert.equal(0, (w:stop()))
+    for text in temp.read(trace):gmatch "([%d.]+) epoll_p?wait%(" do
+      local at = tonumber(text)
+      if at > before and at < till then
+        turns, longest, before = turns + 1, math.max(longest, at - before), at
+      end
+    end
+    assert.is_true(turns > 200 and others > 100, turns .. " turns, " .. others .. " other jobs")
+    assert.is_true(longest < 0.06, ("a turn of %.0f ms"):format(longest * 1000))
+  end)
 end)
 
 describe("the limit", function()
@@ -178,6 +220,43 @@ describe("a stop", function()
     assert.equal("timed out after 0.2 s", (failure(w, id)))
     dies(child, "the program")
     assert.equal(0, (w:stop()))
+  end)
+end)
+
+describe("a job that came while the worker stood still", function()
+  -- Whoever reads it does not know for how long it has been reserved.
+  local function wake_to(answer)
+    local fake_server, w = scripted.start { args = { "--log-level=debug" } }
+    local conn = fake_server:accept()
+    conn:serve_setup()
+    conn:expect_line "^reserve%-with%-timeout 60$"
+    w:log "handlers are loaded"
+    w:pause()
+    conn:send(fake.reserved(1, scripted.OK))
+    w:continue()
+    local line
+    repeat
+      line = conn:line()
+    until not line:find "^reserve"
+    assert.equal("stats-job 1", line)
+    conn:send(fake.stats_job())
+    conn:expect_line "^touch 1$"
+    conn:send(answer .. "\r\n")
+    return w, conn
+  end
+
+  it("is not run when its reservation has gone", function()
+    local w = wake_to "NOT_FOUND"
+    w:log "job 1 lost its reservation[^\n]*: its TTR ran out"
+    assert.equal(0, (w:stop()))
+    assert.is_nil(w:output():find "job finished")
+  end)
+
+  it("is run when it has not", function()
+    local w, conn = wake_to "TOUCHED"
+    conn:answer("delete 1", "DELETED\r\n")
+    assert.equal(0, (w:stop()))
+    assert.matches("job finished", w:output())
   end)
 end)
 
