@@ -16,7 +16,7 @@ libexecdir = $(PREFIX)/lib/lunastalk
 
 # Debian and Ubuntu call the same file luajit; other distributions may not.
 EXECUTOR_PACKAGES := luajit
-RUNTIME_PACKAGES  := libuv jansson yaml-0.1
+RUNTIME_PACKAGES  := libuv jansson yaml-0.1 hiredis
 # Their headers only: they are loaded when they are first needed (http/library.h).
 LOADED_PACKAGES   := libcurl libcrypto
 

@@ -7,6 +7,7 @@ int command_config(int argc, char **argv)
     const struct option_spec specs[] = {
         {.name = "check", .help = "only check, print nothing but errors and 'ok'", .value = &check},
         {.name = "beanstalkd"},
+        {.name = "redis"},
         {0},
     };
     const struct options options = {

@@ -17,6 +17,7 @@ static const struct option_spec common[] = {
     {.name = "config", .argument = "FILE", .help = "the configuration; ./config.yml unless given, if there is one"},
     {.name = "help", .help = "show this"},
     {"beanstalkd", "ADDRESS", "host:port, [v6]:port or unix:/path", .key = "beanstalkd.server"},
+    {"redis", "ADDRESS", "host:port, [v6]:port or unix:/path", .key = "redis.server"},
     {"tube", "NAME", "a tube to take jobs from; may be given several times", .key = "worker.tubes"},
     {"name", "NAME", "the worker's name, part of its id", .key = "worker.name"},
     {"executors", "N", "jobs that run at a time", .key = "worker.executors"},

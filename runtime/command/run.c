@@ -119,6 +119,7 @@ int command_run(int argc, char **argv)
         {.name = "executors"},
         {.name = "name"},
         {.name = "beanstalkd"},
+        {.name = "redis"},
         {.name = "log-level"},
         {0},
     };

@@ -48,6 +48,24 @@ struct config {
         uint64_t max_memory; // an executor is replaced between jobs when it is larger; 0: never
     } executor;
     struct {
+        const char *server; // as beanstalkd's; NULL: there is no Redis
+        unsigned db;
+        const char *user, *password, *password_file; // the file is absolute; NULL: not given
+        const char *prefix;                          // before every key; may be ""
+    } redis;
+    struct {
+        const char *key;
+        unsigned every_ms;
+    } heartbeat;
+    struct {
+        const char *key;
+        const char *on_change; // "reload" or "exit"
+    } reload;
+    struct {
+        const char *prefix; // before the id of an envelope
+        unsigned ttl_s;
+    } records;
+    struct {
         const char *tube;     // where jobs' callbacks stand as jobs
         bool serve;           // whether this worker posts them
         unsigned concurrency; // at a time

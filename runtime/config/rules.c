@@ -73,6 +73,25 @@ bool rules_secret(const char *text)
     return size >= 1 && size <= 256 && strcspn(text, "\r\n") == size;
 }
 
+bool rules_prefix(const char *text)
+{
+    size_t size = strlen(text);
+    for (const char *byte = text; *byte; byte++)
+        if ((unsigned char)*byte < ' ' || *byte == 0x7f)
+            return false;
+    return size <= 200 && (!size || rules_path(text));
+}
+
+bool rules_key(const char *text)
+{
+    return *text && rules_prefix(text);
+}
+
+bool rules_on_change(const char *text)
+{
+    return strcmp(text, "reload") == 0 || strcmp(text, "exit") == 0;
+}
+
 bool rules_server(const char *text)
 {
     if (strncmp(text, "unix:", 5) == 0)

@@ -18,6 +18,15 @@ bool rules_allow(const char *text);
 #define RULES_SECRET "a text of 1 to 256 characters, in quotes"
 bool rules_secret(const char *text);
 
+/* A key of Redis, or a name there: what can be shown as it is. */
+#define RULES_KEY "1 to 200 characters, none of them a control character"
+bool rules_key(const char *text);
+#define RULES_PREFIX "at most 200 characters, none of them a control character"
+bool rules_prefix(const char *text);
+
+#define RULES_ON_CHANGE "reload or exit"
+bool rules_on_change(const char *text);
+
 #define RULES_SERVER "host:port, [IPv6 address]:port or unix:/path"
 bool rules_server(const char *text);
 

@@ -50,7 +50,7 @@ struct schema {
     size_t count;
 };
 
-enum { SCHEMA_OPTIONS = 24 };
+enum { SCHEMA_OPTIONS = 36 };
 
 /* What config_load() makes. The table's offsets are those of struct config, its first member. */
 struct loaded {

@@ -50,6 +50,17 @@ local function unpacked(config)
     memory = tonumber(executor.memory),
     max_jobs = executor.max_jobs,
     max_memory = tonumber(executor.max_memory),
+    redis = {
+      server = text(config.redis.server),
+      db = config.redis.db,
+      user = text(config.redis.user),
+      password = text(config.redis.password),
+      password_file = text(config.redis.password_file),
+      prefix = text(config.redis.prefix),
+      beat = text(config.heartbeat.key) .. " " .. config.heartbeat.every_ms,
+      reload = text(config.reload.key) .. " " .. text(config.reload.on_change),
+      records = text(config.records.prefix) .. " " .. config.records.ttl_s,
+    },
     callbacks = {
       tube = text(callbacks.tube),
       serve = callbacks.serve,
@@ -143,6 +154,9 @@ local defaults = {
   memory = 512 * MB,
   max_jobs = 0,
   max_memory = 0,
+  redis = {
+    db = 0, prefix = "", beat = "workers.heartbeat 1000", reload = "worker_version reload", records = "jobs: 604800",
+  },
   callbacks = { tube = "lunastalk.callbacks", serve = true, concurrency = 10, retries = 10, allow = {} },
   log = { "stdout info" },
   settings = "{}",
@@ -173,6 +187,10 @@ worker: {name: null, tubes: ~, executors: null, shutdown_timeout: Null}
 beanstalkd: {server: , reserve_timeout: NULL}
 jobs: {path: , retry: {max: null, delay: ~}, timeout: null, max_timeout: }
 executor: {memory: null, max_jobs: null, max_memory: null}
+redis: {server: , db: , user: , password: , password_file: , prefix: }
+heartbeat: {key: , every: }
+reload: {key: , on_change: }
+records: {prefix: , ttl: }
 callbacks: {tube: , serve: , concurrency: , retries: , allow: , secret: , secret_file: }
 log:
 settings: null
@@ -212,6 +230,10 @@ settings: null
       memory = 2048 * MB,
       max_jobs = 1000000000,
       max_memory = 1025 * MB,
+      redis = {
+        server = "unix:/run/redis.sock", db = 3, user = "worker", password = "s", password_file = "/srv/mail/p",
+        prefix = "shop ", beat = "beats 100", reload = "v exit", records = " 1",
+      },
       callbacks = {
         tube = "hooks", serve = false, concurrency = 100, retries = 0, secret = "whsec_x", secret_file = "/srv/mail/s",
         allow = { "10.0.0.0/8", "::1", "hooks.internal" },
@@ -223,6 +245,10 @@ worker: {name: mail, tubes: [email.priority, "2024", 'a-+/;.$_()'], executors: 6
 beanstalkd: {server: "[::1]:65535", reserve_timeout: 5m}
 jobs: {path: /srv/handlers, retry: {max: 1000, delay: 1h}, timeout: 1500ms, max_timeout: 20d}
 executor: {memory: 2GB, max_jobs: 1000000000, max_memory: 1025MB}
+redis: {server: "unix:/run/redis.sock", db: 3, user: worker, password: s, password_file: p, prefix: "shop "}
+heartbeat: {key: beats, every: 100ms}
+reload: {key: v, on_change: exit}
+records: {prefix: "", ttl: 1s}
 callbacks:
   {tube: hooks, serve: false, concurrency: 100, retries: 0, secret: whsec_x, secret_file: s,
   allow: [10.0.0.0/8, "::1", hooks.internal]}
@@ -339,7 +365,7 @@ describe("a mistake in config.yml", function()
     { "jobs: {retry: {mx: 2}}", "1:16: unknown key 'mx' in jobs.retry; did you mean 'max'?" },
     { "jobs: {retries: 2}", "1:8: unknown key 'retries' in jobs; did you mean 'retry'?" },
     { "max: 2", "1:1: unknown key 'max'" },
-    { "redis: null", "1:1: unknown key 'redis'" },
+    { "metrics: null", "1:1: unknown key 'metrics'" },
     { "worker: {user: www-data}", "1:10: unknown key 'user' in worker" },
     { '"worker\\0": {}', "1:1: unknown key 'worker\\u0000'; did you mean 'worker'?" },
     { '"a\\nb\\e[1m": 1', "1:1: unknown key 'a\\nb\\u001b[1m'" },
@@ -393,6 +419,11 @@ describe("a mistake in config.yml", function()
       .. "or 0 for no limit, not a list of 1" },
     { 'callbacks: {secret: "a\\nb"}', "1:21: callbacks.secret must be a text of 1 to 256 characters, in quotes" },
     { "callbacks: {secret: 12345}", "1:21: callbacks.secret must be a text of 1 to 256 characters, in quotes" },
+    { "redis: {prefix: \"a\\n\"}",
+      "1:17: redis.prefix must be at most 200 characters, none of them a control character, not 'a\\n'" },
+    { "reload: {on_change: stop}", "1:21: reload.on_change must be reload or exit, not 'stop'" },
+    { "heartbeat: {every: 99ms}", "1:20: heartbeat.every must be a duration from 100ms to 1m, such as 250ms, 25s or 5m, "
+      .. "not '99ms'" },
     { "callbacks: {serve: 1}", "1:20: callbacks.serve must be true or false, not the number 1" },
     { "callbacks: {allow: [10.0.0.0/33]}",
       "1:21: callbacks.allow must be host names, addresses, or ranges such as 10.0.0.0/8, not '10.0.0.0/33'" },
@@ -474,7 +505,11 @@ describe("environment and flags", function()
         "LUNASTALK_WORKER_SHUTDOWN_TIMEOUT=25s", "LUNASTALK_JOBS_PATH=../jobs",
         "LUNASTALK_JOBS_RETRY_MAX=5", "LUNASTALK_JOBS_RETRY_DELAY=1m", "LUNASTALK_JOBS_TIMEOUT=250ms",
         "LUNASTALK_JOBS_MAX_TIMEOUT=1h", "LUNASTALK_EXECUTOR_MEMORY=0", "LUNASTALK_EXECUTOR_MAX_JOBS=9",
-        "LUNASTALK_EXECUTOR_MAX_MEMORY=1GB", "LUNASTALK_CALLBACKS_TUBE=c", "LUNASTALK_CALLBACKS_SERVE=false",
+        "LUNASTALK_EXECUTOR_MAX_MEMORY=1GB", "LUNASTALK_REDIS_SERVER=r:1", "LUNASTALK_REDIS_DB=1",
+        "LUNASTALK_REDIS_USER=u", "LUNASTALK_REDIS_PASSWORD=123", "LUNASTALK_REDIS_PASSWORD_FILE=/etc/r",
+        "LUNASTALK_REDIS_PREFIX=p:", "LUNASTALK_HEARTBEAT_KEY=h", "LUNASTALK_HEARTBEAT_EVERY=60s",
+        "LUNASTALK_RELOAD_KEY=v", "LUNASTALK_RELOAD_ON_CHANGE=exit", "LUNASTALK_RECORDS_PREFIX=j",
+        "LUNASTALK_RECORDS_TTL=60", "LUNASTALK_CALLBACKS_TUBE=c", "LUNASTALK_CALLBACKS_SERVE=false",
         "LUNASTALK_CALLBACKS_CONCURRENCY=1", "LUNASTALK_CALLBACKS_RETRIES=1", "LUNASTALK_CALLBACKS_ALLOW=a.b, 10.1.2.3",
         "LUNASTALK_CALLBACKS_SECRET=12345", "LUNASTALK_CALLBACKS_SECRET_FILE=/etc/s",
         "LUNASTALK_SETTINGS={a: [1]}", "LUNASTALK_LOG_LEVEL=error", "LUNASTALK_CONFIG=elsewhere.yml",
@@ -495,6 +530,10 @@ describe("environment and flags", function()
       memory = 0,
       max_jobs = 9,
       max_memory = 1024 * MB,
+      redis = {
+        server = "r:1", db = 1, user = "u", password = "123", password_file = "/etc/r", prefix = "p:", beat = "h 60000",
+        reload = "v exit", records = "j 60",
+      },
       callbacks = { tube = "c", serve = false, concurrency = 1, retries = 1, allow = { "a.b", "10.1.2.3" },
         secret = "12345", secret_file = "/etc/s" },
       log = { "stderr error", "stdout error" },
@@ -651,6 +690,22 @@ executor:
   memory: 512MB # default
   max_jobs: 0 # default
   max_memory: 0KB # default
+redis:
+  server: null # default
+  db: 0 # default
+  user: null # default
+  password: null # default
+  password_file: null # default
+  prefix: "" # default
+heartbeat:
+  key: workers.heartbeat # default
+  every: 1s # default
+reload:
+  key: worker_version # default
+  on_change: reload # default
+records:
+  prefix: "jobs:" # default
+  ttl: 7d # default
 callbacks:
   tube: lunastalk.callbacks # default
   serve: true # default
