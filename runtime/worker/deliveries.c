@@ -2,14 +2,13 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "config/secret.h"
 #include "http/http.h"
 #include "http/signature.h"
 #include "http/webhook.h"
 #include "log/log.h"
 #include "worker/wiring.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -324,37 +323,14 @@ static void on_empty(void *context)
 
 /* ---- life ---- */
 
-enum { SECRET_LONGEST = 512 }; // "whsec_", the longest key in base64, the end of the line
-
-static int read_secret_file(char secret[SECRET_LONGEST + 1], const char *path, struct error *error)
-{
-    FILE *file = fopen(path, "re");
-    size_t size = file ? fread(secret, 1, SECRET_LONGEST, file) : 0;
-    bool failed = !file || ferror(file);
-    int fault = errno;
-    if (file)
-        fclose(file);
-    if (failed)
-        return error_set(error, "callbacks.secret_file %s cannot be read: %s", path, strerror(fault));
-    secret[size] = '\0';
-    secret[strcspn(secret, "\r\n")] = '\0';
-    if (strlen(secret) == SECRET_LONGEST)
-        return error_set(error, "callbacks.secret_file %s holds more than a key", path);
-    return 0;
-}
-
 static int read_key(struct signature_key *key, const struct config *config, struct error *error)
 {
-    char secret[SECRET_LONGEST + 1];
+    char secret[SECRET_ROOM];
     struct error why;
-    const char *source = config->callbacks.secret, *file = config->callbacks.secret_file;
-    if (source && file)
-        return error_set(error, "callbacks.secret and callbacks.secret_file are both set: one is enough");
-    if (file && read_secret_file(secret, file, error) < 0)
+    const char *file = config->callbacks.secret_file;
+    if (secret_read(secret, "callbacks.secret", config->callbacks.secret, file, error) < 0)
         return -1;
-    if (file)
-        source = secret;
-    if (source && signature_key_read(key, source, &why) < 0)
+    if ((file || *secret) && signature_key_read(key, secret, &why) < 0)
         return error_set(error, "callbacks.secret%s is no key: %s", file ? "_file" : "", why.text);
     return 0;
 }

@@ -1,0 +1,376 @@
+#include "redis/connection.h"
+
+#include "base/backoff.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "config/secret.h"
+#include "log/log.h"
+#include "redis/adapter.h"
+
+#include <fcntl.h>
+#include <hiredis/async.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    REPLY_LIMIT_MS = 2000,
+    CLOSE_LIMIT_MS = 500,
+    RETRY_FIRST_MS = 100,
+    RETRY_CAP_MS = 5000, // so that it is back within ten seconds
+    PENDING_MOST = 2000,
+    PENDING_BYTES = 4 * 1024 * 1024
+};
+
+struct redis {
+    uv_loop_t *loop;
+    const struct config *config;
+    char password[SECRET_ROOM];
+    void (*on_up)(void *);
+    void *context;
+    enum { REDIS_DOWN, REDIS_RESOLVING, REDIS_CONNECTING, REDIS_UP } state;
+    bool closing;
+    redisAsyncContext *async; // NULL while DOWN and RESOLVING
+    uv_getaddrinfo_t *query;  // while RESOLVING
+    uv_timer_t retry;         // while DOWN
+    uv_timer_t limit;         // for the oldest of `pending`, or for all until it is UP
+    struct backoff backoff;
+    unsigned tries; // picks among the addresses of a name
+    struct list pending;
+    size_t pending_count, pending_bytes;
+    char trouble[32];       // code of what was warned about; "" all is well
+    const char *trouble_by; // the purpose that met it; NULL: there was no connection
+};
+
+struct pending {
+    struct list place;
+    struct redis *redis;
+    const char *purpose;
+    uint64_t sent_ms;
+    size_t size;
+    redis_done *done;
+    void *context;
+};
+
+static void on_retry(uv_timer_t *timer);
+
+void redis_word(struct redis_command *command, const char *text)
+{
+    redis_bytes(command, text, strlen(text));
+}
+
+void redis_bytes(struct redis_command *command, const char *bytes, size_t size)
+{
+    command->words[command->count] = bytes;
+    command->sizes[command->count++] = size;
+}
+
+bool redis_up(const struct redis *redis)
+{
+    return redis->state == REDIS_UP && !redis->closing;
+}
+
+char *redis_key(const struct redis *redis, const char *prefix, const char *name)
+{
+    const char *first = redis->config->redis.prefix;
+    size_t size = strlen(first) + strlen(prefix) + strlen(name) + 1;
+    char *key = mem_new(size);
+    snprintf(key, size, "%s%s%s", first, prefix, name);
+    return key;
+}
+
+/* ---- what is wrong with Redis, said once ---- */
+
+static void warn(struct redis *redis, const char *purpose, const char *why)
+{
+    char code[sizeof redis->trouble];
+    snprintf(code, sizeof code, "%.*s", (int)strcspn(why, " "), why);
+    if (redis->closing || strcmp(code, redis->trouble) == 0 || (*redis->trouble && !purpose && !redis->trouble_by))
+        return;
+    memcpy(redis->trouble, code, sizeof code);
+    redis->trouble_by = purpose;
+    LOG(LEVEL_WARNING, "redis at {server}: {why}; jobs go on without it", F_TEXT("server", redis->config->redis.server),
+        F_TEXT("why", why), F_TEXT("for", purpose ? purpose : "connecting"));
+}
+
+static void well(struct redis *redis, const char *purpose)
+{
+    if (!*redis->trouble || redis->trouble_by != purpose)
+        return;
+    *redis->trouble = '\0';
+    LOG(LEVEL_NOTICE, "redis at {server} is well again", F_TEXT("server", redis->config->redis.server));
+}
+
+static void judge(struct redis *redis, const char *purpose, const redisReply *reply)
+{
+    if (reply && reply->type == REDIS_REPLY_ERROR)
+        warn(redis, purpose, reply->str);
+    else if (reply)
+        well(redis, purpose);
+}
+
+/* ---- the end of a connection ---- */
+
+static void fall(struct redis *redis, const char *why)
+{
+    unsigned delay_ms = backoff_next_ms(&redis->backoff);
+    if (why)
+        warn(redis, NULL, why);
+    redis->state = REDIS_DOWN;
+    redis->async = NULL;
+    uv_timer_stop(&redis->limit);
+    uv_timer_start(&redis->retry, on_retry, redis->closing ? 0 : delay_ms, 0);
+}
+
+/* Not from within one of hiredis' callbacks. */
+static void drop(struct redis *redis, const char *why)
+{
+    redisAsyncContext *async = redis->async;
+    fall(redis, why);
+    if (!async)
+        return;
+    async->data = NULL; // its callbacks have nothing more to say of the connection
+    redisAsyncFree(async);
+}
+
+static void on_limit(uv_timer_t *timer)
+{
+    struct redis *redis = timer->data;
+    uint64_t now = uv_now(redis->loop), due = now;
+    if (redis->state == REDIS_UP) {
+        if (list_empty(&redis->pending))
+            return;
+        due = list_entry(redis->pending.next, struct pending, place)->sent_ms + REPLY_LIMIT_MS;
+    }
+    if (due > now)
+        uv_timer_start(timer, on_limit, due - now, 0);
+    else if (redis->query)
+        uv_cancel((uv_req_t *)redis->query);
+    else
+        drop(redis, "no answer within 2 s");
+}
+
+/* ---- commands ---- */
+
+static void on_reply(redisAsyncContext *async, void *answer, void *data)
+{
+    struct pending *pending = data;
+    struct redis *redis = pending->redis;
+    const redisReply *reply = answer;
+    (void)async;
+    list_remove(&pending->place);
+    redis->pending_count--;
+    redis->pending_bytes -= pending->size;
+    judge(redis, pending->purpose, reply);
+    pending->done(pending->context, reply);
+    free(pending);
+    if (redis->closing && !redis->pending_count)
+        uv_timer_start(&redis->retry, on_retry, 0, 0);
+}
+
+static bool send_command(struct redis *redis, const char *purpose, const struct redis_command *command,
+    redis_done *done, void *context)
+{
+    struct pending *pending = mem_new(sizeof *pending);
+    *pending = (struct pending){.redis = redis, .purpose = purpose, .sent_ms = uv_now(redis->loop), .done = done,
+        .context = context};
+    for (int i = 0; i < command->count; i++)
+        pending->size += command->sizes[i];
+    if (redisAsyncCommandArgv(redis->async, on_reply, pending, command->count, (const char **)command->words,
+            command->sizes) != REDIS_OK) {
+        free(pending);
+        return false;
+    }
+    list_insert(&redis->pending, &pending->place);
+    redis->pending_count++;
+    redis->pending_bytes += pending->size;
+    if (!uv_is_active((uv_handle_t *)&redis->limit))
+        uv_timer_start(&redis->limit, on_limit, REPLY_LIMIT_MS, 0);
+    return true;
+}
+
+bool redis_send(
+    struct redis *redis, const char *purpose, const struct redis_command *command, redis_done *done, void *context)
+{
+    return redis_up(redis) && redis->pending_count < PENDING_MOST && redis->pending_bytes < PENDING_BYTES &&
+           send_command(redis, purpose, command, done, context);
+}
+
+/* ---- the beginning of one ---- */
+
+/* An error among the answers to AUTH, SELECT and PING ends the connection; the answer to PING is the last. */
+static void on_greeted(void *context, const redisReply *reply)
+{
+    struct redis *redis = context;
+    bool last = list_empty(&redis->pending);
+    if (redis->state != REDIS_CONNECTING || !reply)
+        return;
+    if (reply->type == REDIS_REPLY_ERROR) {
+        redis->state = REDIS_DOWN; // fall() follows, by on_disconnected()
+        redisAsyncDisconnect(redis->async);
+    } else if (last) {
+        redis->state = REDIS_UP;
+        backoff_reset(&redis->backoff);
+        well(redis, NULL);
+        if (!redis->closing)
+            redis->on_up(redis->context);
+    }
+}
+
+static void greet(struct redis *redis)
+{
+    char db[16];
+    struct redis_command auth = {0}, select = {0}, ping = {0};
+    const char *user = redis->config->redis.user, *password = redis->password;
+    if (*password) {
+        redis_word(&auth, "AUTH");
+        if (user)
+            redis_word(&auth, user);
+        redis_word(&auth, password);
+        send_command(redis, NULL, &auth, on_greeted, redis);
+    }
+    if (redis->config->redis.db) {
+        snprintf(db, sizeof db, "%u", redis->config->redis.db);
+        redis_word(&select, "SELECT");
+        redis_word(&select, db);
+        send_command(redis, NULL, &select, on_greeted, redis);
+    }
+    redis_word(&ping, "PING");
+    send_command(redis, NULL, &ping, on_greeted, redis);
+}
+
+static void on_connected(const redisAsyncContext *async, int status)
+{
+    struct redis *redis = async->data;
+    if (redis && status != REDIS_OK)
+        fall(redis, async->errstr); // hiredis frees the context
+    else if (redis)
+        greet(redis);
+}
+
+static void on_disconnected(const redisAsyncContext *async, int status)
+{
+    struct redis *redis = async->data;
+    if (redis)
+        fall(redis, status == REDIS_OK ? NULL : async->errstr);
+}
+
+/* `address` NULL: a unix socket. */
+static void connect_to(struct redis *redis, const char *address, int port)
+{
+    const char *server = redis->config->redis.server;
+    redisAsyncContext *async = address ? redisAsyncConnect(address, port) : redisAsyncConnectUnix(server + 5);
+    if (!async || async->err || adapter_attach(async, redis->loop) != 0) {
+        fall(redis, async && async->err ? async->errstr : "no memory");
+        if (async)
+            redisAsyncFree(async);
+        return;
+    }
+    fcntl(async->c.fd, F_SETFD, FD_CLOEXEC);
+    async->data = redis;
+    redis->async = async;
+    redis->state = REDIS_CONNECTING;
+    redisAsyncSetConnectCallback(async, on_connected);
+    redisAsyncSetDisconnectCallback(async, on_disconnected);
+}
+
+static void on_resolved(uv_getaddrinfo_t *query, int status, struct addrinfo *found)
+{
+    struct redis *redis = query->data;
+    char text[INET6_ADDRSTRLEN];
+    unsigned count = 0;
+    free(query);
+    redis->query = NULL;
+    for (struct addrinfo *one = found; one; one = one->ai_next)
+        count++;
+    if (status != 0 || !count || redis->closing) {
+        fall(redis, status == UV_ECANCELED ? "no answer within 2 s" : status ? uv_strerror(status) : "no address");
+    } else {
+        struct addrinfo *one = found;
+        for (unsigned left = redis->tries++ % count; left; left--)
+            one = one->ai_next;
+        bool v6 = one->ai_family == AF_INET6;
+        if (v6)
+            uv_ip6_name((const struct sockaddr_in6 *)one->ai_addr, text, sizeof text);
+        else
+            uv_ip4_name((const struct sockaddr_in *)one->ai_addr, text, sizeof text);
+        // sin_port and sin6_port are at the same place
+        connect_to(redis, text, ntohs(((const struct sockaddr_in *)one->ai_addr)->sin_port));
+    }
+    uv_freeaddrinfo(found);
+}
+
+/* "host:port" or "[v6]:port", off the loop. */
+static void resolve(struct redis *redis)
+{
+    char host[256];
+    const char *server = redis->config->redis.server, *port = strrchr(server, ':') + 1;
+    bool bracket = *server == '[';
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    snprintf(host, sizeof host, "%.*s", (int)(port - server - 1 - 2 * bracket), server + bracket);
+    redis->state = REDIS_RESOLVING;
+    redis->query = mem_new(sizeof *redis->query);
+    redis->query->data = redis;
+    int status = uv_getaddrinfo(redis->loop, redis->query, on_resolved, host, port, &hints);
+    if (status == 0)
+        return;
+    free(redis->query);
+    redis->query = NULL;
+    fall(redis, uv_strerror(status));
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct redis *redis = handle->data;
+    if (handle == (uv_handle_t *)&redis->limit)
+        free(redis); // the second of them
+}
+
+static void end(struct redis *redis)
+{
+    if (redis->state != REDIS_DOWN)
+        drop(redis, NULL);
+    uv_close((uv_handle_t *)&redis->retry, on_timer_closed);
+    uv_close((uv_handle_t *)&redis->limit, on_timer_closed);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct redis *redis = timer->data;
+    if (redis->closing) {
+        if (redis->query)
+            uv_cancel((uv_req_t *)redis->query); // or it is on its way: fall() brings us back here
+        else
+            end(redis);
+        return;
+    }
+    uv_timer_start(&redis->limit, on_limit, REPLY_LIMIT_MS, 0);
+    if (strncmp(redis->config->redis.server, "unix:", 5) == 0)
+        connect_to(redis, NULL, 0);
+    else
+        resolve(redis);
+}
+
+struct redis *redis_new(uv_loop_t *loop, const struct config *config, void (*on_up)(void *), void *context,
+    struct error *error)
+{
+    char password[SECRET_ROOM];
+    if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, error) < 0)
+        return NULL;
+    struct redis *redis = mem_new(sizeof *redis);
+    *redis = (struct redis){.loop = loop, .config = config, .on_up = on_up, .context = context};
+    memcpy(redis->password, password, sizeof password);
+    redis->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .cap_ms = RETRY_CAP_MS};
+    list_init(&redis->pending);
+    uv_timer_init(loop, &redis->retry);
+    uv_timer_init(loop, &redis->limit);
+    redis->retry.data = redis->limit.data = redis;
+    uv_timer_start(&redis->retry, on_retry, 0, 0);
+    return redis;
+}
+
+void redis_close(struct redis *redis)
+{
+    redis->closing = true;
+    uv_timer_start(&redis->retry, on_retry, redis->pending_count && redis->state == REDIS_UP ? CLOSE_LIMIT_MS : 0, 0);
+}
