@@ -112,7 +112,7 @@ static int read_limits(
     return 0;
 }
 
-static int check_id(const struct json *root, struct error *error)
+static int read_id(struct envelope *envelope, const struct json *root, struct error *error)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
     size_t size;
@@ -122,6 +122,7 @@ static int check_id(const struct json *root, struct error *error)
         return 0;
     if (!id || !size || size > ENVELOPE_ID_LONGEST || strspn(id, allowed) != size)
         return error_set(error, "\"id\" is no string of 1 to %d of A-Z a-z 0-9 . _ : -", ENVELOPE_ID_LONGEST);
+    memcpy(envelope->id, id, size);
     return 0;
 }
 
@@ -161,7 +162,7 @@ static int read_root(struct envelope *envelope, const struct json *root, struct 
         read_object(root, "error", &failure, error) < 0 || read_object(root, "retry", &retry, error) < 0)
         return -1;
     if (read_error(envelope, failure, error) < 0 || read_callback(&envelope->success, "success", success, error) < 0 ||
-        check_id(root, error) < 0)
+        read_id(envelope, root, error) < 0)
         return -1;
     return read_limits(envelope, root, retry, error);
 }

@@ -26,6 +26,7 @@ enum {
 
 struct envelope {
     char name[ENVELOPE_NAME_LONGEST + 1]; // the handler's
+    char id[ENVELOPE_ID_LONGEST + 1];     // of the job's record; "": none
     bool bury;                            // error.bury
     int64_t retry_max, retry_delay_s;     // -1: not given
     uint32_t timeout_s;                   // 0: not given
