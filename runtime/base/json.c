@@ -40,6 +40,11 @@ struct json *json_parse(const char *bytes, size_t size, unsigned depth, struct e
         error_set(error, "nested deeper than %u levels", depth);
         return NULL;
     }
+    const char *nul = size ? memchr(bytes, '\0', size) : NULL;
+    if (nul) { // jansson loses one behind a number or a word
+        error_set(error, "a NUL at byte %zu", (size_t)(nul - bytes));
+        return NULL;
+    }
     json_t *value = json_loadb(bytes, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY, &why);
     if (!value)
         error_set(error, "%s at byte %d", why.text, why.position);

@@ -51,7 +51,8 @@ describe("base/json", function()
 
   for what, text in pairs {
     ["nothing"] = "", ["blanks"] = "  ", ["a duplicate key"] = '{"a":1,"a":2}', ["trailing bytes"] = "{} x",
-    ["a trailing NUL"] = "{}\0", ["two values"] = "1 2", ["bad UTF-8"] = '"\xff"', ["an overlong form"] = '"\xc0\xaf"',
+    ["a trailing NUL"] = "{}\0", ["a NUL behind a number"] = "1\0", ["a NUL behind a word"] = "[true\0]",
+    ["two values"] = "1 2", ["bad UTF-8"] = '"\xff"', ["an overlong form"] = '"\xc0\xaf"',
     ["a surrogate alone"] = [["\ud800"]], ["a raw control character"] = '"\n"', ["a trailing comma"] = "[1,]",
     ["single quotes"] = "{'a':1}", ["a comment"] = "{} // x", ["NaN"] = "NaN", ["a leading zero"] = "01",
     ["an open string"] = '"abc', ["an open list"] = "[1", ["a BOM"] = "\xef\xbb\xbf{}",
