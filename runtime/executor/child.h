@@ -5,6 +5,7 @@
  *
  *   executor.c   start and end of the child      sent.c    its jobs: send, harvest, recall
  *   frames.c     what it says                    watch.c   time limits, memory, and the ladder of a stop
+ *   answers.c    what it is told of what it asked
  */
 #include "base/outbox.h"
 #include "executor/executor.h"
@@ -59,6 +60,9 @@ const char *frames_recent(struct executor *executor, const struct job *job);
 /* For output.h: notes which job runs; logs a line with the job that was noted. */
 void frames_reading(void *executor);
 void frames_printed(void *executor, struct output *output, const char *line, size_t size);
+
+/* answers.c: what was printed has been read. */
+void executor_answer_output(struct executor *executor, uint32_t request);
 
 /* executor.c: the bytes that are still in the wire; a child's last words stay readable after its death. */
 void executor_drain_wire(struct executor *executor);

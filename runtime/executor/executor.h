@@ -56,6 +56,11 @@ struct executor_events {
     void (*asked)(void *context, struct executor *executor, struct job *job, uint32_t request);
     /* job:touch(): its reservation should be renewed. */
     void (*touched)(void *context, struct job *job);
+    /* job:progress(): `size` bytes of JSON, borrowed. Ten a second of a job, in bursts of ten. */
+    void (*progressed)(void *context, struct job *job, const char *json, size_t size);
+    /* job:once(): whether this job is the first to name the key, which is borrowed: executor_answer_once(). */
+    void (*once)(void *context, struct executor *executor, struct job *job, uint32_t request, const char *key,
+        size_t size, uint32_t ttl_s);
     /* The job's time is over; it is stopped next. Its reservation should be renewed at once. */
     void (*timed_out)(void *context, struct job *job);
     /* It was killed five seconds ago and has not ended: something in the kernel holds it. Its jobs stay its own. */
@@ -116,5 +121,6 @@ void executor_answer_put(
     struct executor *executor, uint32_t request, uint64_t id, const char *message, const char *code);
 void executor_answer_stats(
     struct executor *executor, uint32_t request, const char *tube, unsigned attempt, const char *message);
+void executor_answer_once(struct executor *executor, uint32_t request, bool first, const char *message);
 
 #endif

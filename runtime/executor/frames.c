@@ -2,6 +2,7 @@
 #include "executor/child.h"
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "log/format.h"
@@ -10,7 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HANDLERS_MOST = 10000, FIELDS_MOST = 64, FIELDS_ADDED = 2, RECENT_MOST = 2048, LINE_MOST = 500 };
+enum {
+    HANDLERS_MOST = 10000,
+    FIELDS_MOST = 64,
+    FIELDS_ADDED = 2,
+    PROGRESS_DEEPEST = 64,
+    RECENT_MOST = 2048,
+    LINE_MOST = 500
+};
 
 static const char *const malformed = "it wrote a malformed frame to the wire (fd 3)";
 
@@ -206,14 +214,6 @@ static void on_stats(struct executor *executor, struct wire_frame *frame)
         executor->events.asked(executor->events.context, executor, job, request);
 }
 
-static struct wire_writer answer(struct executor *executor, uint32_t request, const char *message)
-{
-    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_REPLY);
-    wire_put_u32(&writer, request);
-    wire_put_u8(&writer, !message);
-    return writer;
-}
-
 /* All that the job has printed is in the pipes: reads it before the executor goes on to the next. */
 static void on_output(struct executor *executor, struct wire_frame *frame)
 {
@@ -225,8 +225,7 @@ static void on_output(struct executor *executor, struct wire_frame *frame)
     }
     output_drain(&executor->out);
     output_drain(&executor->err);
-    struct wire_writer writer = answer(executor, request, NULL);
-    wire_end(&writer);
+    executor_answer_output(executor, request);
 }
 
 static void on_touch(struct executor *executor, struct wire_frame *frame)
@@ -240,6 +239,46 @@ static void on_touch(struct executor *executor, struct wire_frame *frame)
     executor->events.touched(executor->events.context, job);
 }
 
+static bool is_json(const char *text, size_t size)
+{
+    struct error why;
+    struct json *json = json_parse(text, size, PROGRESS_DEEPEST, &why);
+    json_free(json);
+    return json;
+}
+
+static void on_progress(struct executor *executor, struct wire_frame *frame)
+{
+    size_t size;
+    struct job *job = executor_find(executor, wire_get_u64(frame));
+    const char *text = wire_get_bytes(frame, &size);
+    if (!wire_complete(frame) || !job || size > WIRE_PROGRESS_MOST || !is_json(text, size))
+        executor_break(executor, malformed);
+    else
+        executor->events.progressed(executor->events.context, job, text, size);
+}
+
+static bool is_key(const char *key, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)key[i] < ' ' || key[i] == '\177')
+            return false;
+    return size && size <= WIRE_KEY_MOST;
+}
+
+static void on_once(struct executor *executor, struct wire_frame *frame)
+{
+    size_t size;
+    uint32_t request = wire_get_u32(frame);
+    struct job *job = executor_find(executor, wire_get_u64(frame));
+    const char *key = wire_get_bytes(frame, &size);
+    uint32_t ttl_s = wire_get_u32(frame);
+    if (!wire_complete(frame) || !job || !is_key(key, size) || !ttl_s)
+        executor_break(executor, malformed);
+    else
+        executor->events.once(executor->events.context, executor, job, request, key, size, ttl_s);
+}
+
 static void on_frame(struct executor *executor, struct wire_frame *frame)
 {
     switch (frame->type) {
@@ -250,6 +289,8 @@ static void on_frame(struct executor *executor, struct wire_frame *frame)
     case WIRE_STATS: on_stats(executor, frame); break;
     case WIRE_OUTPUT: on_output(executor, frame); break;
     case WIRE_TOUCH: on_touch(executor, frame); break;
+    case WIRE_PROGRESS: on_progress(executor, frame); break;
+    case WIRE_ONCE: on_once(executor, frame); break;
     case WIRE_HELLO: on_hello(executor, frame); break;
     case WIRE_HANDLER: on_handler(executor, frame); break;
     case WIRE_READY: on_ready(executor, frame); break;
@@ -287,28 +328,4 @@ void frames_printed(void *owner, struct output *output, const char *line, size_t
     add_job(fields, 2, job);
     remember(executor, job, line, size);
     log_write(output->level, job ? job->envelope.name : "jobs", "{line}", 6, fields);
-}
-
-void executor_answer_put(
-    struct executor *executor, uint32_t request, uint64_t id, const char *message, const char *code)
-{
-    char text[24];
-    struct wire_writer writer = answer(executor, request, message);
-    snprintf(text, sizeof text, "%llu", (unsigned long long)id);
-    wire_put_text(&writer, message ? message : text);
-    if (message)
-        wire_put_text(&writer, code);
-    wire_end(&writer);
-}
-
-void executor_answer_stats(
-    struct executor *executor, uint32_t request, const char *tube, unsigned attempt, const char *message)
-{
-    struct wire_writer writer = answer(executor, request, message);
-    wire_put_text(&writer, message ? message : tube);
-    if (message)
-        wire_put_text(&writer, "UNAVAILABLE");
-    else
-        wire_put_u32(&writer, attempt);
-    wire_end(&writer);
 }

@@ -125,6 +125,19 @@ static void on_touched(void *context, struct job *job)
     pool->events.touched(pool->events.context, job);
 }
 
+static void on_progressed(void *context, struct job *job, const char *json, size_t size)
+{
+    struct pool *pool = ((struct member *)context)->pool;
+    pool->events.progressed(pool->events.context, job, json, size);
+}
+
+static void on_once(void *context, struct executor *executor, struct job *job, uint32_t request, const char *key,
+    size_t size, uint32_t ttl_s)
+{
+    struct pool *pool = ((struct member *)context)->pool;
+    pool->events.once(pool->events.context, executor_id(executor), job, request, key, size, ttl_s);
+}
+
 static void on_timed_out(void *context, struct job *job)
 {
     struct pool *pool = ((struct member *)context)->pool;
@@ -162,7 +175,7 @@ static void start(struct member *member)
     struct pool *pool = member->pool;
     struct error error;
     const struct executor_events events = {member, on_ready, on_refused, on_ended, on_unstarted, on_put, on_asked,
-        on_touched, on_timed_out, on_stuck, on_gone};
+        on_touched, on_progressed, on_once, on_timed_out, on_stuck, on_gone};
     member->worked = false;
     member->executor = executor_start(pool->loop, &pool->options, &events, &pool->sequences, &error);
     if (member->executor)

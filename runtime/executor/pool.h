@@ -21,6 +21,9 @@ struct pool_events {
     void (*put)(void *context, uint64_t id, struct job *job, const struct executor_put *put);
     void (*asked)(void *context, uint64_t id, struct job *job, uint32_t request);
     void (*touched)(void *context, struct job *job);
+    void (*progressed)(void *context, struct job *job, const char *json, size_t size);
+    void (*once)(
+        void *context, uint64_t id, struct job *job, uint32_t request, const char *key, size_t size, uint32_t ttl_s);
     void (*timed_out)(void *context, struct job *job);
     /* The last executor is gone, after pool_stop(). */
     void (*stopped)(void *context);

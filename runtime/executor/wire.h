@@ -15,7 +15,7 @@
  *            bytes settings (JSON) · bytes directory for temporary files
  *   JOB      u64 sequence · u32 slot · u64 start by (clock_ns(); later the executor recalls it) · bytes server · bytes id (decimal) · bytes name · bytes tube ("" unknown) · bytes body
  *   REPLY    u32 request · u8 ok · then for PUT: bytes id; STATS: bytes tube, u32 attempt; OUTPUT: nothing;
- *            not ok: bytes message, bytes code
+ *            ONCE: u8 first; not ok: bytes message, bytes code
  *   STOP     (nothing): exit 0 when the running job has ended
  *
  *   to the runtime
@@ -32,6 +32,9 @@
  *   STATS    u32 request · u64 sequence: tube and attempt of that job
  *   TOUCH    u64 sequence: job:touch(), its time starts anew
  *   OUTPUT   u32 request · u64 sequence: what stdout and stderr hold now was printed by that job
+ *   PROGRESS u64 sequence · bytes JSON, WIRE_PROGRESS_MOST at most: job:progress(), sent before the job's end
+ *   ONCE     u32 request · u64 sequence · bytes key, 1 to WIRE_KEY_MOST without control characters · u32 TTL in s, not 0:
+ *            whether this job is the first to name the key
  *
  * WIRE_VERSION grows with every change of this table, the outcomes or the board: both binaries must be of one build.
  */
@@ -40,7 +43,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WIRE_VERSION = 2, WIRE_HEADER = 5, WIRE_LARGEST = 64 * 1024 * 1024 };
+enum { WIRE_VERSION = 3, WIRE_HEADER = 5, WIRE_LARGEST = 64 * 1024 * 1024 };
+enum { WIRE_PROGRESS_MOST = 1024, WIRE_KEY_MOST = 200 }; // bytes
 
 enum wire_type {
     WIRE_CONFIG = 1,
@@ -58,6 +62,8 @@ enum wire_type {
     WIRE_STATS,
     WIRE_OUTPUT,
     WIRE_TOUCH,
+    WIRE_PROGRESS,
+    WIRE_ONCE,
 };
 
 #define WIRE_UNSET UINT32_MAX

@@ -51,6 +51,7 @@ void job_free(struct job *job)
         free(job->outcome->traceback);
     }
     free(job->outcome);
+    free(job->progress);
     envelope_free(&job->envelope);
     free(job->stats);
     free(job);

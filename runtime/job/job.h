@@ -64,6 +64,7 @@ struct job {
     uint64_t runtime_ns;         // of the handler; good from SETTLING on
     uint64_t peak;               // bytes of its Lua state at most, likewise; 0: not known
     struct job_outcome *outcome; // NULL: a success so far
+    char *progress;              // JSON of its last job:progress(); NULL: none
 
     size_t size;
     char body[]; // `size` bytes and a NUL

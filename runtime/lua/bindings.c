@@ -1,5 +1,6 @@
 #include "lua/bindings.h"
 
+#include "base/clock.h"
 #include "base/level.h"
 #include "lua/scan.h"
 #include "lua/source.h"
@@ -159,6 +160,41 @@ static int host_touch(lua_State *L)
     return 0;
 }
 
+static int host_progress(lua_State *L)
+{
+    struct host *host = host_of(L);
+    luaL_checktype(L, 1, LUA_TSTRING);
+    struct wire_writer writer = wire_begin(&host->link.out, WIRE_PROGRESS);
+    wire_put_u64(&writer, host->job.sequence);
+    put_string(L, &writer, 1);
+    wire_end(&writer);
+    link_send(&host->link);
+    return 0;
+}
+
+static int host_once(lua_State *L)
+{
+    struct host *host = host_of(L);
+    luaL_checktype(L, 1, LUA_TSTRING);
+    uint32_t ttl_s = (uint32_t)luaL_checknumber(L, 2);
+    struct wire_writer writer = link_request(&host->link, WIRE_ONCE, host->job.sequence);
+    put_string(L, &writer, 1);
+    wire_put_u32(&writer, ttl_s);
+    struct wire_frame answer;
+    if (!link_ask(&host->link, &writer, &answer))
+        return push_refusal(L, &answer);
+    uint8_t first = wire_get_u8(&answer);
+    check_complete(&answer);
+    lua_pushboolean(L, first);
+    return 1;
+}
+
+static int host_clock(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)clock_ns() / 1e9);
+    return 1;
+}
+
 static int push_made(lua_State *L, int failed, const char *path)
 {
     lua_pushstring(L, failed ? NULL : path);
@@ -181,8 +217,8 @@ static int host_tmpname(lua_State *L)
 void bindings_open(lua_State *L, struct host *host)
 {
     static const luaL_Reg functions[] = {{"scan", host_scan}, {"read", host_read}, {"log", host_log}, {"put", host_put},
-        {"stats", host_stats}, {"touch", host_touch}, {"tempdir", host_tempdir}, {"tmpname", host_tmpname},
-        {NULL, NULL}};
+        {"stats", host_stats}, {"touch", host_touch}, {"progress", host_progress}, {"once", host_once},
+        {"clock", host_clock}, {"tempdir", host_tempdir}, {"tmpname", host_tmpname}, {NULL, NULL}};
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "loaded");
     lua_newtable(L);

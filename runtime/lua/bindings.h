@@ -10,6 +10,9 @@
  *   put(tube, priority, delay, ttr, body) → id | nil, message, code
  *   stats() → tube, attempt | nil, message, code   of the job that runs
  *   touch()                                     renews its reservation and its time; no answer
+ *   progress(json)                              how far it has come; no answer
+ *   once(key, ttl) → first | nil, message, code whether it is the first to name the key
+ *   clock()                                     seconds that only grow
  *   tempdir() → path | nil, message             a new directory that goes after the job
  *   tmpname() → path | nil, message             a new file, likewise
  */

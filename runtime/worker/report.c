@@ -20,8 +20,9 @@ void report_done(const struct job *job)
 {
     if (!log_takes(LEVEL_DEBUG))
         return;
-    const struct log_field fields[] = {
-        F_TEXT("server", job->server), F_NUMBER("id", job->id), F_SECONDS("runtime", job->runtime_ns), {0}};
+    const struct log_field fields[] = {F_TEXT("server", job->server), F_NUMBER("id", job->id),
+        F_SECONDS("runtime", job->runtime_ns),
+        job->progress ? F_TEXT("progress", job->progress) : (struct log_field){0}, {0}};
     write_record(LEVEL_DEBUG, job, "job finished", fields);
 }
 
@@ -78,6 +79,8 @@ static void report_failure(const struct worker *worker, const struct job *job, c
         fields[count++] = F_TEXT("show", command);
     if (job->retry.max)
         fields[count++] = F_NUMBER("attempts", job->retry.max + UINT64_C(1));
+    if (job->progress)
+        fields[count++] = F_TEXT("progress", job->progress);
     if (job->peak)
         fields[count++] = F_NUMBER("peak_memory", job->peak);
     if (outcome->traceback_size)

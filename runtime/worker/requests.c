@@ -69,3 +69,31 @@ void requests_asked(void *context, uint64_t id, struct job *job, uint32_t reques
     else
         on_asked(asker, job);
 }
+
+void requests_progressed(void *context, struct job *job, const char *json, size_t size)
+{
+    (void)context;
+    free(job->progress);
+    job->progress = mem_copy(json, size);
+}
+
+/* The one answer to requests_once(); `message`: it could not be asked. */
+static void requests_once_done(void *context, bool first, const char *message)
+{
+    struct asker asker = *(struct asker *)context;
+    struct executor *executor = pool_find(asker.worker->pool, asker.executor);
+    free(context);
+    if (executor)
+        executor_answer_once(executor, asker.request, first, message);
+}
+
+void requests_once(
+    void *context, uint64_t id, struct job *job, uint32_t request, const char *key, size_t size, uint32_t ttl_s)
+{
+    struct asker *asker = remember(context, id, request);
+    (void)key, (void)size, (void)ttl_s;
+    if (!job->consumer)
+        requests_once_done(asker, false, "the reservation of the job is lost"); // it runs again, and is to be the first
+    else
+        requests_once_done(asker, false, "redis away: no redis is configured");
+}

@@ -61,6 +61,9 @@ void jobs_return_held(struct worker *worker);
 /* requests.c */
 void requests_put(void *worker, uint64_t executor, struct job *job, const struct executor_put *put);
 void requests_asked(void *worker, uint64_t executor, struct job *job, uint32_t request);
+void requests_progressed(void *worker, struct job *job, const char *json, size_t size);
+void requests_once(
+    void *worker, uint64_t executor, struct job *job, uint32_t request, const char *key, size_t size, uint32_t ttl_s);
 
 /* report.c: one record each */
 void report_done(const struct job *job);

@@ -177,7 +177,7 @@ static void open_pool(struct worker *worker)
 {
     const struct config *config = worker->config;
     const struct pool_events events = {worker, on_ready, on_refused, jobs_ended, jobs_unstarted, requests_put,
-        requests_asked, jobs_touched, jobs_timed_out, on_stopped};
+        requests_asked, jobs_touched, requests_progressed, requests_once, jobs_timed_out, on_stopped};
     const struct executor_options options = {
         .binary = worker->options.executor,
         .directory = config->directory,

@@ -21,6 +21,8 @@ static const char *const shapes[256] = {
     [WIRE_STATS] = "48",
     [WIRE_OUTPUT] = "48",
     [WIRE_TOUCH] = "8",
+    [WIRE_PROGRESS] = "8b",
+    [WIRE_ONCE] = "48b4",
 };
 
 /* Reads one field, and writes it to the copy. */

@@ -3,13 +3,16 @@
 local json = require "lunastalk.json"
 local text = require "lunastalk.text"
 
-local ceil, error, find, format, getinfo, next, rawequal, rawget, setmetatable, sub, traceback, type, xpcall =
-  math.ceil, error, string.find, string.format, debug.getinfo, next, rawequal, rawget, setmetatable, string.sub,
-  debug.traceback, type, xpcall
-local bounded, decode, of, null = text.bounded, json.decode, text.of, json.null
+local ceil, error, find, format, getinfo, max, next, pcall, rawequal, rawget, setmetatable, sub, traceback, type,
+  xpcall = math.ceil, error, string.find, string.format, debug.getinfo, math.max, next, pcall, rawequal, rawget,
+  setmetatable, string.sub, debug.traceback, type, xpcall
+local bounded, decode, encode, of, null = text.bounded, json.decode, json.encode, text.of, json.null
 
 local REASON, TRACEBACK = 4 * 1024, 16 * 1024
 local U32 = 2 ^ 32 - 1
+local PROGRESS_MOST, KEY_MOST = 1024, 200 -- WIRE_… of executor/wire.h
+local EVERY, BURST = 0.1, 1 -- seconds: ten values of progress a second are sent, and ten at once after a silence
+local DAY = 24 * 60 * 60
 
 -- enum outcome_kind of executor/wire.h
 local SUCCEEDED, FAILED, RELEASED, BURIED = 0, 1, 2, 3
@@ -42,7 +45,7 @@ end
 
 -- Key of a job's state, which handlers do not see: nil while it runs, its outcome once it was released or buried, OVER
 -- after the handler.
-local STATE, OVER, TEMPDIR = {}, {}, {}
+local STATE, OVER, TEMPDIR, PROGRESS = {}, {}, {}, {}
 
 local function check_running(job, method)
   if type(job) ~= "table" or rawget(job, "id") == nil then
@@ -95,10 +98,38 @@ local function failure(result)
   return FAILED, 0, of(result, REASON), ""
 end
 
+local shown = { number = true, string = true, boolean = true, table = true }
+
+-- The JSON of a value of job:progress. NUL: the runtime's JSON has none in the names of a table.
+local function progress_text(value)
+  if not shown[type(value)] then
+    error(format("job:progress: give it a number, a string, a boolean or a table, not %s", of(value, 100)), 3)
+  end
+  local fine, result = pcall(encode, value)
+  if not fine then
+    error("job:progress: " .. of(result, REASON), 3)
+  elseif #result > PROGRESS_MOST then
+    error(format("job:progress: %d bytes of JSON are more than %d", #result, PROGRESS_MOST), 3)
+  elseif find(result, "\\u0000", 1, true) then
+    error("job:progress: there is a NUL in it", 3)
+  end
+  return result
+end
+
+local function check_once(key, ttl)
+  if type(key) ~= "string" or #key < 1 or #key > KEY_MOST or find(key, "[%z\1-\31\127]") then
+    error(format("job:once: the key must be a string of 1 to %d bytes without control characters, not %s", KEY_MOST,
+      of(key, 100)), 3)
+  elseif type(ttl) ~= "number" or not (ttl >= 1 and ttl <= U32) then
+    error(format("job:once: ttl must be seconds from 1 to 4294967295, not %s", of(ttl, 100)), 3)
+  end
+end
+
 --- Makes the function that runs a job.
 -- @tparam table handlers name → function(job)
 -- @tparam table host what a job asks for while it runs: stats() → tube, attempt, or nil and a message; touch();
---   tempdir() → path, or nil and a message
+--   tempdir() → path, or nil and a message; progress(json); once(key, ttl) → boolean, or nil and a message; and
+--   clock() → seconds
 -- @tparam function warn (message, context)
 -- @treturn function (server, id, name, tube, body) → enum outcome_kind, delay in s, reason, traceback
 function dispatch.new(handlers, host, warn)
@@ -111,6 +142,37 @@ function dispatch.new(handlers, host, warn)
   function asking.touch(job)
     check_running(job, "touch")
     host.touch()
+  end
+
+  --- Tells how far the job has come: `lunastalk status` and the job's record show the last value.
+  -- Cheap: of many values only ten a second are passed on, and the last one at the end of the job.
+  -- @tparam number|string|boolean|table value at most 1 KB of JSON
+  function asking.progress(job, value)
+    check_running(job, "progress")
+    local progress = rawget(job, PROGRESS) or { due = 0 }
+    local now = host.clock()
+    job[PROGRESS], progress.value = progress, progress_text(value)
+    if progress.due <= now then
+      progress.due = max(progress.due, now - BURST) + EVERY
+      host.progress(progress.value)
+      progress.value = nil
+    end
+  end
+
+  --- Whether this job is the first to name the key: for the one step that must not be done twice. Given back when the
+  -- job fails. Raises an error when Redis, which keeps the keys, cannot be asked.
+  -- @tparam string key 1 to 200 bytes, without control characters
+  -- @tparam[opt=86400] number ttl seconds that the key is kept
+  -- @treturn boolean false: another job has it
+  function asking.once(job, key, ttl)
+    check_running(job, "once")
+    ttl = ttl == nil and DAY or ttl
+    check_once(key, ttl)
+    local first, problem = host.once(key, ceil(ttl))
+    if first == nil then
+      error("job:once: " .. problem, 2)
+    end
+    return first
   end
 
   --- A directory of the job's own, the same at each call; it is removed after the job, however that ends.
@@ -156,8 +218,11 @@ function dispatch.new(handlers, host, warn)
 
   local function run(job, name, handler)
     local fine, result, reason = xpcall(handler, on_error, job)
-    local outcome = rawget(job, STATE)
+    local outcome, progress = rawget(job, STATE), rawget(job, PROGRESS)
     job[STATE] = OVER
+    if progress and progress.value then
+      host.progress(progress.value)
+    end
     if outcome then
       return outcome.kind, outcome.delay, outcome.reason, ""
     elseif not fine then

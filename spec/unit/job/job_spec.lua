@@ -27,7 +27,7 @@ describe("job/job", function()
       assert.equal(#body, tonumber(job.size))
       assert.equal(body .. "\0", ffi.string(job.body, #body + 1))
       assert.equal("", ffi.string(job.envelope.name))
-      for _, member in ipairs { "tube", "stats", "consumer", "outcome" } do
+      for _, member in ipairs { "tube", "stats", "consumer", "outcome", "progress" } do
         assert.is_true(job[member] == nil)
       end
       assert.is_true(job.place.next == job.place and job.in_consumer.prev == job.in_consumer)

@@ -5,10 +5,11 @@ local json = require "lunastalk.json"
 local SUCCEEDED, FAILED, RELEASED, BURIED = 0, 1, 2, 3
 
 describe("lunastalk.dispatch", function()
-  local asked, touched, made, warnings, answer, handlers, call
+  local asked, touched, made, warnings, answer, handlers, call, now, sent, keys, first
 
   before_each(function()
     asked, touched, made, warnings, answer, handlers = 0, 0, { "/tmp/x/1" }, {}, { "mails", 3 }, {}
+    now, sent, keys, first = 1000, {}, {}, { true }
     local run = dispatch.new(handlers, {
       stats = function()
         asked = asked + 1
@@ -20,6 +21,16 @@ describe("lunastalk.dispatch", function()
       tempdir = function()
         asked = asked + 1
         return unpack(made)
+      end,
+      clock = function()
+        return now
+      end,
+      progress = function(value)
+        sent[#sent + 1] = value
+      end,
+      once = function(key, ttl)
+        keys[#keys + 1] = { key, ttl }
+        return unpack(first)
       end,
     }, function(message, context)
       warnings[#warnings + 1] = { message = message, context = context }
@@ -159,6 +170,8 @@ describe("lunastalk.dispatch", function()
     outcome(FAILED, "over", function() old:release() end)
     outcome(FAILED, "over", function() return old.tube end)
     outcome(FAILED, "over", function() old:touch() end)
+    outcome(FAILED, "over", function() old:progress(1) end)
+    outcome(FAILED, "over", function() old:once "k" end)
     outcome(FAILED, "over", function() old:tempdir() end)
     assert.same({ 0, 0 }, { asked, touched })
   end)
@@ -201,6 +214,108 @@ describe("lunastalk.dispatch", function()
     made = { nil, "No space left on device" }
     local _, reason = outcome(FAILED, "job:tempdir: No space left on device", function(job) job:tempdir() end)
     assert.matches("^spec/unit/lua/dispatch_spec.lua:%d+: ", reason)
+  end)
+
+  it("sends progress as JSON", function()
+    outcome(SUCCEEDED, nil, function(job)
+      for _, value in ipairs { 0.5, "half", true, false, { done = 1, of = 2 }, json.empty_array } do
+        assert.is_nil(job:progress(value))
+      end
+      job:progress(("x"):rep(1022))
+      job:progress "\226\130\172\n"
+    end)
+    assert.same({ "0.5", '"half"', "true", "false", '{"done":1,"of":2}', "[]", '"' .. ("x"):rep(1022) .. '"',
+      '"\226\130\172\\n"' }, sent)
+  end)
+
+  it("sends ten values of progress at once, then ten a second, and the last one at the end", function()
+    outcome(FAILED, "no", function(job)
+      for i = 1, 5000 do job:progress(i) end
+      assert.is_true(#sent >= 9 and #sent <= 11 and sent[#sent] == tostring(#sent))
+      for i = 5001, 10000 do
+        now = now + 0.001
+        job:progress(i)
+      end
+      return false, "no"
+    end)
+    assert.is_true(#sent >= 58 and #sent <= 62, #sent)
+    assert.equal("10000", sent[#sent])
+    local all = #sent
+    outcome(SUCCEEDED, nil, function(job) -- the next job has a share of its own
+      job:progress "next"
+      assert.equal('"next"', sent[#sent])
+    end)
+    assert.equal(all + 1, #sent)
+  end)
+
+  it("sends the last progress however the job ends", function()
+    for _, ender in ipairs {
+      function() end, error, function(job) job:release(5) end, function(job) job:bury "x" end,
+    } do
+      call(function(job)
+        for i = 1, 100 do job:progress(i) end
+        ender(job)
+      end)
+      assert.equal("100", sent[#sent])
+    end
+  end)
+
+  it("refuses what is no progress where it stands, and keeps what was", function()
+    local cyclic, deep = {}, {}
+    cyclic.me = cyclic
+    for _ = 1, 64 do deep = { deep } end
+    for _, case in ipairs {
+      { nil, "give it a number, a string, a boolean or a table, not nil" }, { json.null, "give it a number" },
+      { print, "give it a number" }, { cyclic, "(or in itself)" }, { deep, "deeper than 64" },
+      { { print }, "a function" },
+      { 0 / 0, "the number" }, { 1 / 0, "the number inf" }, { { x = { 0 / 0 } }, "the number" },
+      { ("x"):rep(1023), "1025 bytes of JSON are more than 1024" }, { ("\1"):rep(171), "bytes of JSON" },
+      { "\255", "not UTF-8" }, { "a\0b", "NUL" }, { { ["a\0"] = 1 }, "NUL" }, { { 1, x = 2 }, "a table with a key" },
+    } do
+      local _, reason = outcome(FAILED, "job:progress: ", function(job)
+        for i = 1, 100 do job:progress(i) end
+        job:progress(case[1])
+      end)
+      assert.matches("^spec/unit/lua/dispatch_spec.lua:%d+: ", reason)
+      assert.matches(case[2], reason, 1, true)
+      assert.equal("100", sent[#sent])
+    end
+    outcome(FAILED, "colon: job:progress()", function(job) job.progress(1) end)
+  end)
+
+  it("asks whether the job is the first", function()
+    outcome(SUCCEEDED, nil, function(job)
+      assert.is_true(job:once "order:7")
+      first = { false }
+      assert.is_false(job:once("order:7", 60))
+      assert.is_false(job:once(("k"):rep(200), 1.5))
+      assert.is_false(job:once("\195\164 b", 2 ^ 32 - 1))
+    end)
+    assert.same({ { "order:7", 86400 }, { "order:7", 60 }, { ("k"):rep(200), 2 }, { "\195\164 b", 2 ^ 32 - 1 } }, keys)
+  end)
+
+  it("never answers once when nobody can tell", function()
+    first = { nil, "redis away: connection refused" }
+    local _, reason = outcome(FAILED, "job:once: redis away: connection refused", function(job) job:once "k" end)
+    assert.matches("^spec/unit/lua/dispatch_spec.lua:%d+: ", reason)
+    outcome(SUCCEEDED, nil, function(job)
+      local fine, value = pcall(job.once, job, "k")
+      assert.is_false(fine)
+      assert.matches("redis away", value)
+    end)
+  end)
+
+  it("refuses misuse of once where it stands", function()
+    for _, key in ipairs { "", ("k"):rep(201), "a\nb", "a\0", "\127", 7, {}, false } do
+      local _, reason = outcome(FAILED, "job:once: the key must be", function(job) job:once(key) end)
+      assert.matches("^spec/unit/lua/dispatch_spec.lua:%d+: ", reason)
+    end
+    for _, ttl in ipairs { 0, 0.5, -1, 0 / 0, 1 / 0, 2 ^ 32, "60", {}, false } do
+      outcome(FAILED, "job:once: ttl must be seconds", function(job) job:once("k", ttl) end)
+    end
+    outcome(FAILED, "job:once: the key must be", function(job) job:once() end)
+    outcome(FAILED, "colon: job:once()", function(job) job.once "k" end)
+    assert.same({}, keys)
   end)
 
   it("keeps the methods of one job from the others", function()
