@@ -141,7 +141,9 @@ bool backlog_empty(const struct backlog *backlog)
 
 void backlog_free(struct backlog *backlog)
 {
-    while (!list_empty(&backlog->entries))
-        forget(list_entry(backlog->entries.next, struct entry, place));
+    for (struct list *link = backlog->entries.next, *after; link != &backlog->entries; link = after) {
+        after = link->next;
+        free(list_entry(link, struct entry, place));
+    }
     free(backlog);
 }
