@@ -58,7 +58,7 @@ static const char *absolute(struct reading *reading, const char *name)
 {
     if (name && *name == '/')
         return arena_copy(reading->arena, name, strlen(name));
-    char *directory = getcwd(NULL, 0);
+    char *directory = get_current_dir_name(); // a link stays one: a deploy may switch it
     if (!directory)
         problems_add(reading->problems, "the current directory", "%s", strerror(errno));
     const char *path = arena_printf(reading->arena, "%s/%s", directory ? directory : "", name ? name : "");
@@ -100,12 +100,23 @@ static void read_source(struct reading *reading, struct loaded *loaded, const st
         schema_read(reading, &schema, "", root, loaded, loaded->origins);
 }
 
+static const struct config_flag *copy_flags(struct reading *reading, const struct config_flag *flags, size_t count)
+{
+    struct config_flag *copy = arena_new(reading->arena, count * sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = flags[i];
+    return copy;
+}
+
 static struct config *build(const struct source *source, char *const *environment, const struct config_flag *flags,
     size_t flag_count, struct buffer *errors)
 {
     struct loaded *loaded = mem_new(sizeof *loaded);
     struct problems problems = {errors, 0};
     struct reading reading = {&loaded->arena, &problems, NULL};
+    loaded->environment = environment;
+    loaded->flags = copy_flags(&reading, flags, flag_count);
+    loaded->flag_count = flag_count;
     locate(&reading, loaded, source->name);
     read_defaults(&reading, loaded);
     read_source(&reading, loaded, source);
@@ -141,6 +152,12 @@ struct config *config_load(const char *file, char *const *environment, const str
     struct config *config = build(&source, environment, flags, flag_count, errors);
     buffer_free(&bytes);
     return config;
+}
+
+struct config *config_again(const struct config *config, struct buffer *errors)
+{
+    const struct loaded *loaded = (const struct loaded *)config;
+    return config_load(config->file, loaded->environment, loaded->flags, loaded->flag_count, errors);
 }
 
 void config_free(struct config *config)

@@ -101,6 +101,13 @@ struct config *config_load(const char *file, char *const *environment, const str
 /* The same from bytes, which may be anything; `file` is their name in messages and need not exist. */
 struct config *config_parse(const char *file, const char *bytes, size_t size, char *const *environment,
     const struct config_flag *flags, size_t flag_count, struct buffer *errors);
+/* The same from the same file, environment and flags, whose texts must still be there. */
+struct config *config_again(const struct config *config, struct buffer *errors);
+/*
+ * Appends the paths of those options outside of jobs, log and settings, which a reload takes over, whose values differ:
+ * "worker.tubes, callbacks.serve". Either may be a copy of what was loaded.
+ */
+void config_changes(const struct config *before, const struct config *after, struct buffer *paths);
 /* NULL is no mistake. */
 void config_free(struct config *config);
 /* Every value with where it came from ("config.yml:3:12", "LUNASTALK_…", "--flag", "default"), as valid YAML. */

@@ -56,6 +56,9 @@ enum { SCHEMA_OPTIONS = 36 };
 struct loaded {
     struct config config;
     struct arena arena;
+    char *const *environment; // as it was loaded, for config_again()
+    const struct config_flag *flags;
+    size_t flag_count;
     const char *origins[SCHEMA_OPTIONS]; // places, in the order of the table
 };
 
