@@ -25,16 +25,48 @@ struct log_field log_field_text(const char *key, const char *text)
     return F_BYTES(key, text, strlen(text));
 }
 
+/* One that was open goes on with what it still holds. */
+static struct sink_stream open_stream(struct sink *open, size_t count, int fd)
+{
+    struct sink_stream stream = {.fd = fd};
+    for (size_t i = 0; i < count; i++) {
+        if (open[i].stream.fd != fd)
+            continue;
+        stream = open[i].stream;
+        open[i].stream = (struct sink_stream){.fd = -1};
+        break;
+    }
+    return stream;
+}
+
+static void close_stream(struct sink_stream *stream)
+{
+    sink_stream_flush(stream);
+    buffer_free(&stream->kept);
+}
+
 void log_open(const struct config *config)
 {
+    struct sink open[SINKS_MOST];
+    size_t count = logger.count;
+    memcpy(open, logger.sinks, sizeof open);
+    logger.count = 0;
     for (size_t i = 0; i < config->log_count && logger.count < SINKS_MOST; i++) {
-        const struct config_sink *wanted = &config->log[i];
-        struct sink *sink = &logger.sinks[logger.count++];
-        sink->level = wanted->level;
-        sink->stream.fd = wanted->to == CONFIG_SINK_STDERR ? STDERR_FILENO : STDOUT_FILENO;
-        if (wanted->level < logger.lowest)
-            logger.lowest = wanted->level;
+        int fd = config->log[i].to == CONFIG_SINK_STDERR ? STDERR_FILENO : STDOUT_FILENO;
+        logger.sinks[logger.count++] = (struct sink){config->log[i].level, open_stream(open, count, fd)};
     }
+    for (size_t i = 0; i < count; i++)
+        close_stream(&open[i].stream);
+    logger.lowest = log_lowest_of(config);
+}
+
+unsigned log_lowest_of(const struct config *config)
+{
+    unsigned lowest = LEVEL_COUNT;
+    for (size_t i = 0; i < config->log_count; i++)
+        if (config->log[i].level < lowest)
+            lowest = config->log[i].level;
+    return lowest;
 }
 
 unsigned log_lowest(void)

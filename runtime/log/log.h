@@ -33,8 +33,10 @@ struct log_field {
 
 struct log_field log_field_text(const char *key, const char *text);
 
-/* Opens the sinks of config->log. Called once, before the first record. */
+/* Opens the sinks of config->log: before the first record, and again with each reload, instead of those that are open. */
 void log_open(const struct config *config);
+/* The lowest level that any sink of config->log takes. */
+unsigned log_lowest_of(const struct config *config);
 /* The lowest level that any sink takes; LEVEL_COUNT when there is no sink. */
 unsigned log_lowest(void);
 static inline bool log_takes(enum level level)
