@@ -96,6 +96,11 @@ static void wait_for_job(struct queue *queue)
     }
 }
 
+void queue_executors(struct queue *queue, unsigned executors)
+{
+    queue->options.executors = executors;
+}
+
 void queue_limit(struct queue *queue, unsigned jobs)
 {
     struct consumer *consumer;

@@ -48,6 +48,8 @@ void queue_close(struct queue *queue);
 
 /* An executor is free and no job is held: queue_flush() sees to it that one connection waits for a job. */
 void queue_wait(struct queue *queue);
+/* So many executors work from now on: those too that only finish a job of theirs, which holds a connection. */
+void queue_executors(struct queue *queue, unsigned executors);
 /* At most so many jobs reserved at a time from now on; 0 stops reserving. UINT_MAX at first. */
 void queue_limit(struct queue *queue, unsigned jobs);
 /* Jobs reserved and not settled, returned or lost. */
