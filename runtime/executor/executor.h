@@ -47,6 +47,8 @@ struct executor_events {
     void (*ready)(void *context, struct executor *executor, struct handlers *handlers);
     /* Its handlers do not load; `why` names file and line. gone() follows. */
     void (*refused)(void *context, struct executor *executor, const char *why);
+    /* The binary is of another build than this one. gone() follows. */
+    void (*outdated)(void *context, struct executor *executor);
     /* The job has run; job->outcome and runtime_ns tell how. The receiver's again. */
     void (*ended)(void *context, struct job *job);
     /* The job was not begun and is HELD again: recalled, or the executor died. The receiver's again. */

@@ -24,12 +24,13 @@ static const char *const malformed = "it wrote a malformed frame to the wire (fd
 
 static void on_hello(struct executor *executor, struct wire_frame *frame)
 {
-    static const char *const other = "runtime and executor are of different builds";
     uint32_t version = wire_get_u32(frame);
-    if (!wire_complete(frame))
+    if (!wire_complete(frame)) {
         executor_break(executor, malformed);
-    else if (version != WIRE_VERSION)
-        executor_break(executor, other);
+    } else if (version != WIRE_VERSION) {
+        executor_break(executor, "runtime and executor are of different builds");
+        executor->events.outdated(executor->events.context, executor);
+    }
 }
 
 static void on_handler(struct executor *executor, struct wire_frame *frame)

@@ -1,8 +1,9 @@
 #ifndef LUNASTALK_EXECUTOR_POOL_H
 #define LUNASTALK_EXECUTOR_POOL_H
 /*
- * The executors of a worker: `count` of them, each replaced when it dies (at once when it has run jobs, else with
- * backoff). Spreads jobs over them, sends short ones ahead, and takes back what waits behind a long one.
+ * The executors of a worker, in generations (generation.h) of `count`. One serves, and gets the jobs. One can be coming:
+ * it loads beside it, and takes over when all of its executors are ready; if one is not, it goes and nothing has
+ * happened. At most two that have served are leaving: they finish the jobs that run, and exit.
  */
 #include "executor/executor.h"
 
@@ -27,9 +28,15 @@ struct pool_events {
     void (*timed_out)(void *context, struct job *job);
     /* The last executor is gone, after pool_stop(). */
     void (*stopped)(void *context);
+    /* The generation of the last pool_reload() has taken over. What the one before had not begun came back before. */
+    void (*reloaded)(void *context, size_t handlers);
+    /* It has not, and is gone: why, with file and line where a handler does not load. */
+    void (*kept)(void *context, const char *why);
+    /* The executor's binary on disk is of another build: no more executors can be started. More than once. */
+    void (*outdated)(void *context);
 };
 
-/* Starts nothing yet. `options` and what they point to live as long as the pool. */
+/* Starts nothing yet. Takes copies of jobs_path and settings; what else `options` point to lives as long as the pool. */
 struct pool *pool_new(
     uv_loop_t *loop, unsigned count, const struct executor_options *options, const struct pool_events *events);
 /* Frees the pool; its executors must be gone (stopped()). */
@@ -41,10 +48,20 @@ void pool_stop(struct pool *pool);
 /* Ends all executors now. stopped() follows when pool_stop() was called. */
 void pool_kill(struct pool *pool, const char *why);
 
+/* Whether a reload can begin: not before ready(), after pool_stop(), or while two generations are leaving. */
+bool pool_can_reload(const struct pool *pool);
+/* Starts a new generation, instead of one that loads: of that nothing more is heard. reloaded() or kept() follows, the
+ * latter also from within. `options` as in pool_new(). */
+void pool_reload(struct pool *pool, const struct executor_options *options);
+/* Whether a generation is coming. */
+bool pool_reloading(const struct pool *pool);
+/* Executors of former generations that still run jobs. */
+unsigned pool_leaving(const struct pool *pool);
+
 /* Whether an executor is ready and has nothing to do. */
 bool pool_idle(const struct pool *pool);
 bool pool_ready(const struct pool *pool);
-/* The handlers that were loaded last. */
+/* The handlers of the generation that serves, as they were loaded last. Good until the loop goes on. */
 const struct handlers *pool_handlers(const struct pool *pool);
 /* Gives the job to the ready executor with the least to do. False: none is ready, or all have work that takes long. */
 bool pool_send(struct pool *pool, struct job *job);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELD_LONGEST_NS = 100 * 1000 * 1000 };
+enum { HELD_LONGEST_NS = 100 * 1000 * 1000, UNKNOWN_DELAY_S = 1 };
 
 /* A job has ended, by whatever way; what --max-jobs counts. */
 static void count(struct worker *worker, bool failure)
@@ -84,6 +84,11 @@ static void refuse_name(struct worker *worker, struct job *job)
 {
     char reason[512];
     const char *closest = handlers_suggest(pool_handlers(worker->pool), job->envelope.name);
+    if (reload_pending(worker)) { // which may bring it
+        job_set_outcome(job, POLICY_RELEASED, UNKNOWN_DELAY_S, "", 0, "", 0);
+        settle(worker, job);
+        return;
+    }
     snprintf(reason, sizeof reason, "there is no handler \"%s\"%s%s%s", job->envelope.name,
         closest ? "; did its producer mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
     fail_unrun(worker, job, POLICY_UNKNOWN_NAME, reason);
@@ -104,15 +109,11 @@ static void set_limits(struct job *job, const struct handler *handler, const str
         job->timeout_ms = envelope->timeout_s * UINT64_C(1000);
 }
 
-/* Whether the job may be run; else it is on its way to be buried. */
-static bool check(struct worker *worker, struct job *job)
+/* Whether the configuration and the handlers let it run; else it is on its way to be buried. */
+static bool allow(struct worker *worker, struct job *job)
 {
     struct error why;
     const struct config *config = worker->config;
-    if (envelope_parse(&job->envelope, job->body, job->size, &why) < 0) {
-        fail_unrun(worker, job, POLICY_NO_ENVELOPE, why.text);
-        return false;
-    }
     if (job->envelope.timeout_s > config->jobs.max_timeout_s) {
         error_set(&why, "\"timeout\" is over jobs.max_timeout, %u s", config->jobs.max_timeout_s);
         fail_unrun(worker, job, POLICY_NO_ENVELOPE, why.text);
@@ -125,6 +126,31 @@ static bool check(struct worker *worker, struct job *job)
     }
     set_limits(job, handler, config);
     return true;
+}
+
+static bool check(struct worker *worker, struct job *job)
+{
+    struct error why;
+    if (envelope_parse(&job->envelope, job->body, job->size, &why) == 0)
+        return allow(worker, job);
+    fail_unrun(worker, job, POLICY_NO_ENVELOPE, why.text);
+    return false;
+}
+
+void jobs_check_held(struct worker *worker)
+{
+    struct list before;
+    list_init(&before);
+    list_insert(worker->held.next, &before); // where the first of them is
+    list_remove(&worker->held);
+    while (!list_empty(&before)) {
+        struct job *job = list_entry(before.next, struct job, place);
+        list_remove(&job->place);
+        if (allow(worker, job))
+            list_insert(&worker->held, &job->place);
+    }
+    if (worker->state != WORKER_RUNNING)
+        jobs_return_held(worker); // one of those refused was the last of --max-jobs
 }
 
 static void on_reserved(void *context, struct job *job)

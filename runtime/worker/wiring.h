@@ -5,11 +5,13 @@
  *
  *   worker.c    the loop, signals, stopping          jobs.c      a job from reserved to settled
  *   report.c    what is logged of a job              requests.c  what a handler asks for while it runs
+ *   reload.h    new handlers and settings
  *   callbacks.h callbacks put before a job's verb    deliveries.h callbacks posted
  */
 #include "executor/pool.h"
 #include "queue/queue.h"
 #include "worker/identity.h"
+#include "worker/reload.h"
 #include "worker/temporary.h"
 #include "worker/worker.h"
 
@@ -23,7 +25,10 @@ enum { WORKER_SIGNALS = 3 };
 
 struct worker {
     uv_loop_t loop;
-    const struct config *config;
+    const struct config *initial; // as at start
+    struct config merged;         // it, with what reloads have taken over
+    const struct config *config;  // `merged`
+    struct reload reload;
     struct worker_options options;
     struct identity identity;
     struct temporary temporary;
@@ -42,10 +47,14 @@ struct worker {
     uv_timer_t log;      // tries again to write what a slow reader left
     uv_signal_t signals[WORKER_SIGNALS];
     uv_signal_t resumed; // SIGCONT
+    uv_signal_t hangup;  // SIGHUP
 };
 
 /* worker.c */
 void worker_stop(struct worker *worker, const char *why);
+/* Those of executors with jobs:, settings: and log: of `config`, which they point into. */
+void worker_executor_options(
+    const struct worker *worker, const struct config *config, struct executor_options *options);
 
 /* jobs.c */
 void jobs_events(struct worker *worker, struct queue_events *events);
@@ -55,6 +64,8 @@ void jobs_touched(void *worker, struct job *job);
 void jobs_timed_out(void *worker, struct job *job);
 /* Sends held jobs to executors, and hands back those that have waited too long. */
 void jobs_dispatch(struct worker *worker);
+/* The handlers are others: those of held jobs that are gone are refused, the others' limits hold. */
+void jobs_check_held(struct worker *worker);
 /* Hands all held jobs back. */
 void jobs_return_held(struct worker *worker);
 

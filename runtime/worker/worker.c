@@ -31,6 +31,7 @@ static void ignore_late_signals(void)
     sigemptyset(&signals);
     for (int i = 0; i < WORKER_SIGNALS; i++)
         sigaddset(&signals, signal_numbers[i]);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
@@ -50,6 +51,7 @@ static void on_stopped(void *context)
     close_handle(&worker->deadline);
     close_handle(&worker->log);
     close_handle(&worker->resumed);
+    close_handle(&worker->hangup);
     for (int i = 0; i < WORKER_SIGNALS; i++)
         close_handle(&worker->signals[i]);
 }
@@ -117,11 +119,18 @@ static void on_resumed(uv_signal_t *handle, int number)
         queue_doubt(worker->queue);
 }
 
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    worker_reload(handle->data, strsignal(number));
+}
+
 /* The end of a loop turn: everything that the turn has caused leaves in one write per peer. */
 static void on_turn(uv_prepare_t *prepare)
 {
     struct worker *worker = prepare->data;
+    reload_turn(worker);
     if (worker->state == WORKER_RUNNING) {
+        queue_executors(worker->queue, worker->config->worker.executors + pool_leaving(worker->pool));
         jobs_dispatch(worker);
         if (list_empty(&worker->held) && !worker->dry && pool_idle(worker->pool))
             queue_wait(worker->queue);
@@ -156,6 +165,17 @@ static void on_refused(void *context, const char *why)
         finish(worker);
 }
 
+/* An upgrade has replaced the binaries under us: no executor can be started any more, the next worker's are of one build. */
+static void on_outdated(void *context)
+{
+    struct worker *worker = context;
+    if (worker->state == WORKER_RUNNING)
+        LOG(LEVEL_NOTICE,
+            "the executor on disk is of another build than this worker, which ends so that it is started anew",
+            F_TEXT("executor", worker->options.executor), F_TEXT("version", LUNASTALK_VERSION));
+    worker_stop(worker, "an upgrade");
+}
+
 static void open_queue(struct worker *worker)
 {
     const struct config *config = worker->config;
@@ -173,23 +193,29 @@ static void open_queue(struct worker *worker)
         queue_limit(worker->queue, (unsigned)worker->options.max_jobs);
 }
 
-static void open_pool(struct worker *worker)
+void worker_executor_options(const struct worker *worker, const struct config *config, struct executor_options *options)
 {
-    const struct config *config = worker->config;
-    const struct pool_events events = {worker, on_ready, on_refused, jobs_ended, jobs_unstarted, requests_put,
-        requests_asked, jobs_touched, requests_progressed, requests_once, jobs_timed_out, on_stopped};
-    const struct executor_options options = {
+    *options = (struct executor_options){
         .binary = worker->options.executor,
-        .directory = config->directory,
+        .directory = worker->config->directory,
         .jobs_path = config->jobs.path,
         .settings = config->settings,
-        .lowest_level = log_lowest(),
-        .memory = config->executor.memory,
-        .max_jobs = config->executor.max_jobs,
-        .max_memory = config->executor.max_memory,
+        .lowest_level = log_lowest_of(config),
+        .memory = worker->config->executor.memory,
+        .max_jobs = worker->config->executor.max_jobs,
+        .max_memory = worker->config->executor.max_memory,
         .temporary = worker->temporary.path,
     };
-    worker->pool = pool_new(&worker->loop, config->worker.executors, &options, &events);
+}
+
+static void open_pool(struct worker *worker)
+{
+    const struct pool_events events = {worker, on_ready, on_refused, jobs_ended, jobs_unstarted, requests_put,
+        requests_asked, jobs_touched, requests_progressed, requests_once, jobs_timed_out, on_stopped, reload_done,
+        reload_refused, on_outdated};
+    struct executor_options options;
+    worker_executor_options(worker, worker->config, &options);
+    worker->pool = pool_new(&worker->loop, worker->config->worker.executors, &options, &events);
 }
 
 static void open_handles(struct worker *worker)
@@ -208,6 +234,9 @@ static void open_handles(struct worker *worker)
     uv_signal_init(&worker->loop, &worker->resumed);
     worker->resumed.data = worker;
     uv_signal_start(&worker->resumed, on_resumed, SIGCONT);
+    uv_signal_init(&worker->loop, &worker->hangup);
+    worker->hangup.data = worker;
+    uv_signal_start(&worker->hangup, on_hangup, SIGHUP);
     if (worker->options.run_s)
         uv_timer_start(&worker->deadline, on_run_over, worker->options.run_s * 1000, 0);
 }
@@ -233,7 +262,9 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
 {
     struct worker *worker = mem_new(sizeof *worker);
     struct error error;
-    worker->config = config;
+    worker->initial = config;
+    worker->merged = *config;
+    worker->config = &worker->merged;
     worker->options = *options;
     list_init(&worker->held);
     identity_make(&worker->identity, config->worker.name, options->number);
@@ -255,6 +286,7 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     enum worker_result result = worker->result;
     uv_loop_close(&worker->loop);
     temporary_close(&worker->temporary);
+    reload_free(worker);
     free(worker);
     return result;
 }
