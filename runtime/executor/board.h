@@ -37,7 +37,7 @@ struct board_slot {
 };
 
 /* Why a job is to be stopped. */
-enum board_why { BOARD_TIMED_OUT, BOARD_LOST };
+enum board_why { BOARD_TIMED_OUT, BOARD_LOST, BOARD_CANCELLED };
 
 /* The soft stop: written before the signal, and meant for one job, so that it never hits the next. */
 struct board_stop {

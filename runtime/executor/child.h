@@ -73,7 +73,6 @@ enum board_state executor_state_of(const struct executor *executor, const struct
 /* The job with that sequence among the sent ones that has begun, or NULL. */
 struct job *executor_find(struct executor *executor, uint64_t sequence);
 /* The job that runs now, or NULL. */
-struct job *executor_running(const struct executor *executor);
 /* Every job it still has, after its death: what ended is settled so, what ran has failed, the rest was never begun. */
 void executor_give_all_back(struct executor *executor, const char *why);
 

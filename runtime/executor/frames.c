@@ -317,7 +317,8 @@ void frames_read(struct executor *executor)
 void frames_reading(void *owner)
 {
     struct executor *executor = owner;
-    const struct job *job = executor_running(executor);
+    uint64_t since_ns;
+    const struct job *job = executor_running(executor, &since_ns);
     executor->printing = job ? job->sequence : 0;
 }
 

@@ -341,6 +341,18 @@ bool generation_send(struct generation *generation, struct job *job)
     return least;
 }
 
+void generation_visit(const struct generation *generation,
+    void (*visit)(void *context, struct job *job, uint64_t since_ns), void *context)
+{
+    struct executor *executor;
+    FOR_EACH_EXECUTOR(generation, executor)
+    {
+        uint64_t since_ns = 0;
+        struct job *job = executor_running(executor, &since_ns);
+        visit(context, job, since_ns);
+    }
+}
+
 bool generation_stop_job(struct generation *generation, struct job *job, enum board_why why)
 {
     struct executor *executor;

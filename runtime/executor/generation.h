@@ -53,6 +53,8 @@ const struct handlers *generation_handlers(const struct generation *generation);
 /* As in pool.h. */
 bool generation_send(struct generation *generation, struct job *job);
 bool generation_stop_job(struct generation *generation, struct job *job, enum board_why why);
+void generation_visit(const struct generation *generation,
+    void (*visit)(void *context, struct job *job, uint64_t since_ns), void *context);
 void generation_recall(struct generation *generation);
 struct executor *generation_find(struct generation *generation, uint64_t id);
 void generation_flush(struct generation *generation);

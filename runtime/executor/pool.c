@@ -255,3 +255,47 @@ void pool_flush(struct pool *pool)
     FOR_EACH_GENERATION(pool, generation)
     generation_flush(generation);
 }
+
+void pool_visit(
+    const struct pool *pool, void (*visit)(void *context, struct job *job, uint64_t since_ns), void *context)
+{
+    struct generation *generation;
+    FOR_EACH_GENERATION(pool, generation)
+    generation_visit(generation, visit, context);
+}
+
+static void count_running(void *context, struct job *job, uint64_t since_ns)
+{
+    (void)since_ns;
+    *(unsigned *)context += job != NULL;
+}
+
+unsigned pool_running(const struct pool *pool)
+{
+    unsigned running = 0;
+    pool_visit(pool, count_running, &running);
+    return running;
+}
+
+struct search {
+    uint64_t id;
+    struct job *found;
+};
+
+static void find_job(void *context, struct job *job, uint64_t since_ns)
+{
+    struct search *search = context;
+    (void)since_ns;
+    if (job && job->id == search->id)
+        search->found = job;
+}
+
+void pool_cancel(struct pool *pool, uint64_t id)
+{
+    struct search search = {.id = id};
+    pool_visit(pool, find_job, &search);
+    if (!search.found)
+        return;
+    search.found->retry.max = 0;
+    pool_stop_job(pool, search.found, BOARD_CANCELLED);
+}

@@ -67,6 +67,13 @@ const struct handlers *pool_handlers(const struct pool *pool);
 bool pool_send(struct pool *pool, struct job *job);
 /* Stops the job, if it runs: see executor_stop_job(). */
 void pool_stop_job(struct pool *pool, struct job *job, enum board_why why);
+/* Ends the running job with that id, if there is one, for good: it fails as "cancelled" and is not tried again. */
+void pool_cancel(struct pool *pool, uint64_t id);
+/* Calls visit() for each executor with the job that it runs, and since when (clock_ns()), or NULL. */
+void pool_visit(
+    const struct pool *pool, void (*visit)(void *context, struct job *job, uint64_t since_ns), void *context);
+/* Executors that run a job. */
+unsigned pool_running(const struct pool *pool);
 /* Takes back all jobs that have not begun: unstarted() from within. */
 void pool_recall(struct pool *pool);
 /* The executor, or NULL when it is gone. */

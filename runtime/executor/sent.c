@@ -36,14 +36,19 @@ struct job *executor_find(struct executor *executor, uint64_t sequence)
 
 bool executor_runs(const struct executor *executor, const struct job *job)
 {
-    return executor_running(executor) == job;
+    uint64_t since_ns;
+    return executor_running(executor, &since_ns) == job;
 }
 
-struct job *executor_running(const struct executor *executor)
+struct job *executor_running(const struct executor *executor, uint64_t *since_ns)
 {
-    for (struct list *link = executor->sent.next; link != &executor->sent; link = link->next)
-        if (executor_state_of(executor, executor_job_at(link)) == BOARD_RUNNING)
-            return executor_job_at(link);
+    for (struct list *link = executor->sent.next; link != &executor->sent; link = link->next) {
+        struct job *job = executor_job_at(link);
+        if (executor_state_of(executor, job) != BOARD_RUNNING)
+            continue;
+        *since_ns = executor->board->slots[job->slot].started_ns;
+        return job;
+    }
     return NULL;
 }
 

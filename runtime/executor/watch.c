@@ -18,6 +18,8 @@ static void describe(struct executor *executor, char *text, size_t room)
     const struct board_stop *stop = &executor->board->stop;
     if (stop->why == BOARD_LOST)
         snprintf(text, room, "its reservation was lost");
+    else if (stop->why == BOARD_CANCELLED)
+        snprintf(text, room, "cancelled");
     else
         snprintf(text, room, "timed out after %g s", stop->limit_ms / 1000.0);
 }
@@ -110,7 +112,8 @@ void executor_watch(struct executor *executor, uint64_t now_ns, uint64_t long_ns
     executor_harvest(executor);
     if (executor->state != EXECUTOR_READY)
         return;
-    struct job *job = executor_running(executor);
+    uint64_t since_ns;
+    struct job *job = executor_running(executor, &since_ns);
     if (executor->stop_sequence && (!job || job->sequence == executor->stop_sequence || *executor->fault))
         climb(executor, now_ns);
     if (executor->stopping && !executor->load)

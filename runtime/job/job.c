@@ -52,9 +52,20 @@ void job_free(struct job *job)
     }
     free(job->outcome);
     free(job->progress);
+    free(job->locks);
     envelope_free(&job->envelope);
     free(job->stats);
     free(job);
+}
+
+void job_add_lock(struct job *job, const char *name)
+{
+    size_t old = 0, size = strlen(name) + 1;
+    for (const char *lock = job->locks; lock && *lock; lock += strlen(lock) + 1)
+        old += strlen(lock) + 1;
+    job->locks = mem_resize(job->locks, old + size + 1);
+    memcpy(job->locks + old, name, size);
+    job->locks[old + size] = '\0';
 }
 
 void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s, const char *reason,

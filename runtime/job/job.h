@@ -65,6 +65,8 @@ struct job {
     uint64_t peak;               // bytes of its Lua state at most, likewise; 0: not known
     struct job_outcome *outcome; // NULL: a success so far
     char *progress;              // JSON of its last job:progress(); NULL: none
+    char *locks;                 // names that job:once() took, each with its NUL, and one more at the end; NULL: none
+    bool recorded;               // that it runs
 
     size_t size;
     char body[]; // `size` bytes and a NUL
@@ -77,6 +79,8 @@ struct job *job_new(const char *server, uint64_t id, const char *body, size_t si
 /* One more holder, who calls job_free() too. */
 void job_hold(struct job *job);
 void job_free(struct job *job);
+/* One more of `locks`. */
+void job_add_lock(struct job *job, const char *name);
 /* Sets the outcome, once: a later one of the same job is dropped. The texts are copied. */
 void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s, const char *reason,
     size_t reason_size, const char *traceback, size_t traceback_size);

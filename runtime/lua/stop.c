@@ -26,6 +26,8 @@ static void on_hook(lua_State *L, lua_Debug *where)
         return;
     if (process.board->stop.why == BOARD_LOST)
         lua_pushliteral(L, "its reservation was lost");
+    else if (process.board->stop.why == BOARD_CANCELLED)
+        lua_pushliteral(L, "cancelled");
     else
         lua_pushfstring(L, "timed out after %f s", process.board->stop.limit_ms / 1000.0);
     lua_error(L);

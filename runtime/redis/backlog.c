@@ -120,8 +120,7 @@ static void send_some(struct backlog *backlog)
         struct entry *entry = list_entry(link, struct entry, place);
         if (entry->sent)
             continue;
-        if (backlog->sent >= SENT_MOST ||
-            !redis_send(backlog->redis, entry->purpose, &entry->command, on_reply, entry))
+        if (backlog->sent >= SENT_MOST || !redis_send(backlog->redis, entry->purpose, &entry->command, on_reply, entry))
             return;
         entry->sent = true;
         backlog->sent++;

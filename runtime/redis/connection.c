@@ -30,6 +30,7 @@ struct redis {
     void *context;
     enum { REDIS_DOWN, REDIS_RESOLVING, REDIS_CONNECTING, REDIS_UP } state;
     bool closing;
+    unsigned handles;
     redisAsyncContext *async; // NULL while DOWN and RESOLVING
     uv_getaddrinfo_t *query;  // while RESOLVING
     uv_timer_t retry;         // while DOWN
@@ -105,7 +106,7 @@ static void judge(struct redis *redis, const char *purpose, const redisReply *re
 {
     if (reply && reply->type == REDIS_REPLY_ERROR)
         warn(redis, purpose, reply->str);
-    else if (reply)
+    else if (reply && purpose)
         well(redis, purpose);
 }
 
@@ -114,7 +115,11 @@ static void judge(struct redis *redis, const char *purpose, const redisReply *re
 static void fall(struct redis *redis, const char *why)
 {
     unsigned delay_ms = backoff_next_ms(&redis->backoff);
-    if (why)
+    // The loss of a connection is no trouble yet: whether Redis is, and what it says itself, the next try tells.
+    if (why && redis->state == REDIS_UP)
+        LOG(LEVEL_INFO, "the connection to redis at {server} is lost: {why}",
+            F_TEXT("server", redis->config->redis.server), F_TEXT("why", why));
+    else if (why)
         warn(redis, NULL, why);
     redis->state = REDIS_DOWN;
     redis->async = NULL;
@@ -168,12 +173,12 @@ static void on_reply(redisAsyncContext *async, void *answer, void *data)
         uv_timer_start(&redis->retry, on_retry, 0, 0);
 }
 
-static bool send_command(struct redis *redis, const char *purpose, const struct redis_command *command,
-    redis_done *done, void *context)
+static bool send_command(
+    struct redis *redis, const char *purpose, const struct redis_command *command, redis_done *done, void *context)
 {
     struct pending *pending = mem_new(sizeof *pending);
-    *pending = (struct pending){.redis = redis, .purpose = purpose, .sent_ms = uv_now(redis->loop), .done = done,
-        .context = context};
+    *pending = (struct pending){
+        .redis = redis, .purpose = purpose, .sent_ms = uv_now(redis->loop), .done = done, .context = context};
     for (int i = 0; i < command->count; i++)
         pending->size += command->sizes[i];
     if (redisAsyncCommandArgv(redis->async, on_reply, pending, command->count, (const char **)command->words,
@@ -322,8 +327,8 @@ static void resolve(struct redis *redis)
 static void on_timer_closed(uv_handle_t *handle)
 {
     struct redis *redis = handle->data;
-    if (handle == (uv_handle_t *)&redis->limit)
-        free(redis); // the second of them
+    if (--redis->handles == 0)
+        free(redis);
 }
 
 static void end(struct redis *redis)
@@ -351,14 +356,14 @@ static void on_retry(uv_timer_t *timer)
         resolve(redis);
 }
 
-struct redis *redis_new(uv_loop_t *loop, const struct config *config, void (*on_up)(void *), void *context,
-    struct error *error)
+struct redis *redis_new(
+    uv_loop_t *loop, const struct config *config, void (*on_up)(void *), void *context, struct error *error)
 {
     char password[SECRET_ROOM];
     if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, error) < 0)
         return NULL;
     struct redis *redis = mem_new(sizeof *redis);
-    *redis = (struct redis){.loop = loop, .config = config, .on_up = on_up, .context = context};
+    *redis = (struct redis){.loop = loop, .config = config, .on_up = on_up, .context = context, .handles = 2};
     memcpy(redis->password, password, sizeof password);
     redis->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .cap_ms = RETRY_CAP_MS};
     list_init(&redis->pending);

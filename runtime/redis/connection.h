@@ -24,8 +24,8 @@ typedef void redis_done(void *context, const struct redisReply *reply);
  * `on_up(context)` each time when commands can be sent. The configuration lives as long as the connection. NULL and the
  * reason in `error`: the password cannot be read.
  */
-struct redis *redis_new(uv_loop_t *loop, const struct config *config, void (*on_up)(void *), void *context,
-    struct error *error);
+struct redis *redis_new(
+    uv_loop_t *loop, const struct config *config, void (*on_up)(void *), void *context, struct error *error);
 
 bool redis_up(const struct redis *redis);
 /* A key with the prefix of the configuration, freed by the caller. */
@@ -45,8 +45,8 @@ void redis_bytes(struct redis_command *command, const char *bytes, size_t size);
  * Sends it. `purpose` ("heartbeat") names it in the warning when Redis refuses it; a constant. False, and done() is not
  * called: the connection is not up, or has too much unanswered already.
  */
-bool redis_send(struct redis *redis, const char *purpose, const struct redis_command *command, redis_done *done,
-    void *context);
+bool redis_send(
+    struct redis *redis, const char *purpose, const struct redis_command *command, redis_done *done, void *context);
 
 /* Closes when everything is answered, after half a second at most; frees it. `on_up` is not called again. */
 void redis_close(struct redis *redis);

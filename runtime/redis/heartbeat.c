@@ -108,7 +108,8 @@ static void on_own(void *context, const redisReply *reply)
         strncmp(other, heartbeat->twin, sizeof heartbeat->twin - 1) != 0) {
         strncpy(heartbeat->twin, other, sizeof heartbeat->twin - 1);
         LOG(LEVEL_WARNING,
-            "another worker has the id {worker}: give each its own number or --name; their heartbeats overwrite each other",
+            "another worker has the id {worker}: give each its own number or --name; their heartbeats overwrite each "
+            "other",
             F_TEXT("worker", heartbeat->id), F_TEXT("other", heartbeat->twin), F_TEXT("host", host ? host : ""),
             F_NUMBER("pid", (uint64_t)json_as_integer(json_member(json, "pid"), 0)));
     }
@@ -122,6 +123,8 @@ static void on_version(void *context, const redisReply *reply)
     struct heartbeat *heartbeat = context;
     if (reply && reply->type == REDIS_REPLY_STRING)
         heartbeat->events.version(heartbeat->events.context, reply->str, reply->len);
+    else if (reply && reply->type == REDIS_REPLY_NIL)
+        heartbeat->events.version(heartbeat->events.context, NULL, 0);
 }
 
 static void ask(struct heartbeat *heartbeat, const char *purpose, const char *verb, const char *key, const char *field,

@@ -16,7 +16,7 @@ struct heartbeat_events {
     void (*describe)(void *context, struct buffer *json);
     /* A regular beat, before it is sent; the connection is up. */
     void (*beat)(void *context);
-    /* The value of the version key; it is there and a string. */
+    /* The value of the version key; NULL: there is none. */
     void (*version)(void *context, const char *bytes, size_t size);
 };
 

@@ -8,8 +8,8 @@
  * had it. With a problem nothing is known: nobody may go on as if it were the first.
  */
 typedef void locks_done(void *context, bool first, const char *problem);
-void locks_take(struct redis *redis, const char *name, const char *holder, unsigned ttl_s, locks_done *done,
-    void *context);
+void locks_take(
+    struct redis *redis, const char *name, const char *holder, unsigned ttl_s, locks_done *done, void *context);
 /* Gives it back, if it is still the holder's; later, when Redis is away. */
 void locks_give_back(struct backlog *backlog, struct redis *redis, const char *name, const char *holder);
 

@@ -7,8 +7,8 @@
 #include "redis/backlog.h"
 
 struct record {
-    const char *state; // queued, running, retrying, done, buried, released, lost
-    const char *id;    // the envelope's
+    const char *state;                // queued, running, retrying, done, buried, released, lost
+    const char *id;                   // the envelope's
     const char *name, *tube, *server; // tube may be NULL: not known
     uint64_t job;                     // beanstalkd's id
     unsigned attempt;                 // 0: not known

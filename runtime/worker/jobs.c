@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "log/log.h"
 #include "worker/callbacks.h"
+#include "worker/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static void settle_known(void *context, struct job *job)
         report_outcome(worker, job, &decision);
     else
         report_done(job);
+    status_ended(worker->status, job, &decision);
     callbacks_before(worker, job, &decision, send_verb);
 }
 
@@ -67,6 +69,7 @@ static void settle(struct worker *worker, struct job *job)
     count(worker, decide(worker, job).failure);
     if (!job->outcome && !job->envelope.success) {
         report_done(job);
+        status_done(worker->status, job);
         queue_delete(worker->queue, job);
         return;
     }
@@ -160,6 +163,7 @@ static void on_reserved(void *context, struct job *job)
         queue_return(worker->queue, job);
     } else if (check(worker, job)) {
         job->held_ns = job->reserved_ns;
+        status_reserved(worker->status);
         list_insert(&worker->held, &job->place);
     }
 }
@@ -181,6 +185,8 @@ static void on_lost(void *context, struct job *job, const char *why)
     if (sent)
         pool_recall(worker->pool); // it, when it has not begun: then it is HELD. What else comes back is sent again.
     report_lost(job, worker->state == WORKER_CLOSING ? "the worker stops" : why);
+    if (sent)
+        status_lost(worker->status, job);
     if (!sent || job->state == JOB_HELD) {
         list_remove(&job->place); // it may live on until what was asked about it is answered
         job_free(job);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "log/log.h"
+#include "worker/status.h"
 #include "worker/wiring.h"
 
 #include <stdlib.h>
@@ -37,6 +38,7 @@ void reload_refused(void *context, const char *why)
     keep_error(&worker->reload, why);
     LOG(LEVEL_CRITICAL, "reload refused: {error}; the old handlers stay", F_TEXT("error", why),
         F_TEXT("why", worker->reload.why));
+    status_changed(worker->status);
 }
 
 /* `errors` holds lines, the record has one. */
@@ -111,6 +113,7 @@ void reload_done(void *context, size_t handlers)
         F_NUMBER("finishing", pool_leaving(worker->pool)), F_TEXT("why", worker->reload.why));
     report_changes(worker, worker->reload.loaded);
     jobs_check_held(worker);
+    status_loaded(worker->status);
 }
 
 void reload_free(struct worker *worker)

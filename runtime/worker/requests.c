@@ -2,6 +2,7 @@
 #include "worker/wiring.h"
 
 #include "base/memory.h"
+#include "worker/status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -77,23 +78,24 @@ void requests_progressed(void *context, struct job *job, const char *json, size_
     job->progress = mem_copy(json, size);
 }
 
-/* The one answer to requests_once(); `message`: it could not be asked. */
-static void requests_once_done(void *context, bool first, const char *message)
+static void on_once(void *context, bool first, const char *problem)
 {
     struct asker asker = *(struct asker *)context;
     struct executor *executor = pool_find(asker.worker->pool, asker.executor);
     free(context);
     if (executor)
-        executor_answer_once(executor, asker.request, first, message);
+        executor_answer_once(executor, asker.request, first, problem);
 }
 
 void requests_once(
     void *context, uint64_t id, struct job *job, uint32_t request, const char *key, size_t size, uint32_t ttl_s)
 {
-    struct asker *asker = remember(context, id, request);
-    (void)key, (void)size, (void)ttl_s;
-    if (!job->consumer)
-        requests_once_done(asker, false, "the reservation of the job is lost"); // it runs again, and is to be the first
+    struct worker *worker = context;
+    struct asker *asker = remember(worker, id, request);
+    char *name = mem_copy(key, size);
+    if (job->consumer)
+        status_once(worker->status, job, name, ttl_s, on_once, asker);
     else
-        requests_once_done(asker, false, "redis away: no redis is configured");
+        on_once(asker, false, "the reservation of the job is lost"); // it runs again, and is to be the first
+    free(name);
 }

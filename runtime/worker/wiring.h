@@ -37,14 +37,15 @@ struct worker {
     struct queue *queue;
     struct pool *pool;
     struct deliveries *deliveries;
-    struct list held;    // HELD jobs, next first
-    uint64_t jobs;       // ended, or buried without a run
-    uint64_t errors;     // of them, failures
-    bool dry;            // --stop-when-empty: nothing was ready, and nothing was settled since
-    uv_prepare_t turn;   // the end of a loop turn
-    uv_timer_t handback; // for held jobs
-    uv_timer_t deadline; // --run; when stopping, the grace period
-    uv_timer_t log;      // tries again to write what a slow reader left
+    struct status *status; // NULL: no Redis is configured
+    struct list held;      // HELD jobs, next first
+    uint64_t jobs;         // ended, or buried without a run
+    uint64_t errors;       // of them, failures
+    bool dry;              // --stop-when-empty: nothing was ready, and nothing was settled since
+    uv_prepare_t turn;     // the end of a loop turn
+    uv_timer_t handback;   // for held jobs
+    uv_timer_t deadline;   // --run; when stopping, the grace period
+    uv_timer_t log;        // tries again to write what a slow reader left
     uv_signal_t signals[WORKER_SIGNALS];
     uv_signal_t resumed; // SIGCONT
     uv_signal_t hangup;  // SIGHUP

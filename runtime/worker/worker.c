@@ -3,6 +3,7 @@
 #include "base/memory.h"
 #include "log/log.h"
 #include "worker/deliveries.h"
+#include "worker/status.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ static void on_stopped(void *context)
         queue_close(worker->queue);
         deliveries_close(worker->deliveries);
     }
+    status_close(worker->status);
     pool_free(worker->pool);
     ignore_late_signals();
     close_handle(&worker->turn);
@@ -91,6 +93,7 @@ void worker_stop(struct worker *worker, const char *why)
     worker->state = WORKER_STOPPING;
     uv_timer_start(&worker->deadline, on_grace_over, worker->config->worker.shutdown_timeout_ms, 0);
     queue_limit(worker->queue, 0);
+    status_changed(worker->status);
     deliveries_stop(worker->deliveries);
     pool_recall(worker->pool);
     jobs_return_held(worker);
@@ -142,6 +145,7 @@ static void on_turn(uv_prepare_t *prepare)
     if (worker->state == WORKER_STOPPING && !queue_outstanding(worker->queue) && deliveries_idle(worker->deliveries))
         finish(worker);
     pool_flush(worker->pool);
+    status_turn(worker->status);
     if (log_flush() && !uv_is_active((uv_handle_t *)&worker->log))
         uv_timer_start(&worker->log, on_log, LOG_RETRY_MS, 0);
 }
@@ -278,6 +282,8 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     open_handles(worker);
     open_queue(worker);
     open_pool(worker);
+    if (status_new(&worker->status, worker, &error) < 0)
+        return refuse(worker, error.text);
     pool_start(worker->pool);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     LOG(LEVEL_INFO, "stopped", F_TEXT("worker", worker->identity.id), F_NUMBER("jobs", worker->jobs),
@@ -285,6 +291,7 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     log_flush();
     enum worker_result result = worker->result;
     uv_loop_close(&worker->loop);
+    status_free(worker->status);
     temporary_close(&worker->temporary);
     reload_free(worker);
     free(worker);

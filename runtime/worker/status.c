@@ -1,0 +1,287 @@
+#include "worker/status.h"
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "log/log.h"
+#include "redis/cancels.h"
+#include "redis/failures.h"
+#include "redis/heartbeat.h"
+#include "redis/locks.h"
+#include "redis/records.h"
+#include "worker/beat.h"
+#include "worker/version.h"
+#include "worker/wiring.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct status {
+    struct worker *worker;
+    struct redis *redis;
+    struct backlog *backlog;
+    struct heartbeat *heartbeat;
+    struct version version;
+    struct beat beat;
+    char *failures_key, *records_prefix;
+    uint64_t signature; // of what the last beat told
+};
+
+/* ---- what is told ---- */
+
+static void record(struct status *status, const struct job *job, const char *state, unsigned attempt)
+{
+    const struct records_options options = {status->records_prefix, status->worker->config->records.ttl_s};
+    const struct job_outcome *outcome = job->outcome;
+    const struct record told = {
+        .state = state,
+        .id = job->envelope.id,
+        .name = job->envelope.name,
+        .tube = job->tube,
+        .server = job->server,
+        .job = job->id,
+        .attempt = attempt,
+        .worker = status->worker->identity.id,
+        .error = outcome ? outcome->reason : NULL,
+        .error_size = outcome ? outcome->reason_size : 0,
+        .progress = job->progress,
+        .runtime_ns = job->runtime_ns,
+    };
+    if (*job->envelope.id)
+        records_update(status->backlog, &options, &told);
+}
+
+void status_done(struct status *status, struct job *job)
+{
+    if (status)
+        record(status, job, "done", 0);
+}
+
+static void give_back(struct status *status, const struct job *job, const char *name)
+{
+    char holder[512];
+    beat_holder(status->worker, job, holder, sizeof holder);
+    locks_give_back(status->backlog, status->redis, name, holder);
+}
+
+static void add_failure(struct status *status, const struct job *job, const struct policy_decision *decision)
+{
+    static const char *const states[] = {[POLICY_DELETE] = "deleted",
+        [POLICY_BURY] = "buried",
+        [POLICY_RELEASE] = "retrying",
+        [POLICY_RETRY] = "retrying"};
+    const struct job_outcome *outcome = job->outcome;
+    const struct failure failure = {
+        .server = job->server,
+        .instance = queue_instance(status->worker->queue),
+        .id = job->id,
+        .name = job->envelope.name,
+        .tube = job->tube,
+        .state = states[decision->verb],
+        .attempt = decision->attempt,
+        .delay_s = decision->delay_s,
+        .error = outcome->reason,
+        .error_size = outcome->reason_size,
+        .traceback = outcome->traceback,
+        .traceback_size = outcome->traceback_size,
+        .runtime_ns = job->runtime_ns,
+        .worker = status->worker->identity.id,
+        .record = job->envelope.id,
+    };
+    failures_add(status->backlog, status->failures_key, &failure);
+}
+
+void status_ended(struct status *status, struct job *job, const struct policy_decision *decision)
+{
+    static const char *const states[] = {[POLICY_DELETE] = "buried",
+        [POLICY_BURY] = "buried",
+        [POLICY_RELEASE] = "released",
+        [POLICY_RETRY] = "retrying"};
+    if (!status)
+        return;
+    if (!job->outcome) {
+        record(status, job, "done", decision->attempt);
+        return;
+    }
+    for (const char *name = job->locks; name && *name; name += strlen(name) + 1)
+        give_back(status, job, name);
+    if (decision->failure)
+        add_failure(status, job, decision);
+    record(status, job, states[decision->verb], decision->attempt);
+}
+
+void status_lost(struct status *status, struct job *job)
+{
+    if (status)
+        record(status, job, "lost", 0);
+}
+
+/* ---- job:once() ---- */
+
+struct taking {
+    struct status *status;
+    struct job *job;
+    void (*done)(void *context, bool first, const char *problem);
+    void *context;
+    char name[];
+};
+
+static void on_taken(void *context, bool first, const char *problem)
+{
+    struct taking *taking = context;
+    struct job *job = taking->job;
+    char why[160];
+    if (first && (job->state == JOB_SETTLING || job->state == JOB_LOST))
+        give_back(taking->status, job, taking->name); // its executor has died meanwhile
+    else if (first)
+        job_add_lock(job, taking->name);
+    snprintf(why, sizeof why, "redis away: %s", problem ? problem : "");
+    taking->done(taking->context, first, problem ? why : NULL);
+    job_free(job);
+    free(taking);
+}
+
+void status_once(struct status *status, struct job *job, const char *name, unsigned ttl_s,
+    void (*done)(void *context, bool first, const char *problem), void *context)
+{
+    char holder[512];
+    if (!status) {
+        done(context, false, "redis away: no redis is configured");
+        return;
+    }
+    struct taking *taking = mem_new(sizeof *taking + strlen(name) + 1);
+    *taking = (struct taking){status, job, done, context};
+    strcpy(taking->name, name);
+    job_hold(job);
+    beat_holder(status->worker, job, holder, sizeof holder);
+    locks_take(status->redis, name, holder, ttl_s, on_taken, taking);
+}
+
+/* ---- beats ---- */
+
+static void on_describe(void *context, struct buffer *json)
+{
+    struct status *status = context;
+    beat_describe(&status->beat, status->worker, &status->version, json);
+}
+
+static void on_cancelled(void *context, uint64_t id, const char *who, size_t size)
+{
+    struct status *status = context;
+    LOG(LEVEL_NOTICE, "job {id} is cancelled by {who}", F_NUMBER("id", id), F_BYTES("who", who, size));
+    pool_cancel(status->worker->pool, id);
+}
+
+static void look_at_job(void *context, struct job *job, uint64_t since_ns)
+{
+    struct status *status = context;
+    (void)since_ns;
+    if (!job)
+        return;
+    cancels_look(status->redis, queue_instance(status->worker->queue), job->id, on_cancelled, status);
+    if (!job->recorded) {
+        job->recorded = true;
+        record(status, job, "running", 0);
+    }
+}
+
+static void on_beat(void *context)
+{
+    struct status *status = context;
+    beat_measure(&status->beat, status->worker);
+    pool_visit(status->worker->pool, look_at_job, status);
+    backlog_flush(status->backlog);
+}
+
+static void on_version(void *context, const char *bytes, size_t size)
+{
+    struct status *status = context;
+    version_read(&status->version, status->worker, bytes, size);
+}
+
+static void on_up(void *context)
+{
+    struct status *status = context;
+    heartbeat_up(status->heartbeat);
+}
+
+void status_reserved(struct status *status)
+{
+    if (status)
+        status->beat.reserved_ns = clock_ns();
+}
+
+void status_changed(struct status *status)
+{
+    if (status)
+        heartbeat_changed(status->heartbeat);
+}
+
+void status_loaded(struct status *status)
+{
+    if (!status)
+        return;
+    version_loaded(&status->version);
+    heartbeat_changed(status->heartbeat);
+}
+
+void status_turn(struct status *status)
+{
+    if (!status)
+        return;
+    backlog_flush(status->backlog);
+    uint64_t signature = status->worker->jobs * 128 + pool_running(status->worker->pool);
+    if (signature == status->signature)
+        return;
+    status->signature = signature;
+    heartbeat_changed(status->heartbeat);
+}
+
+int status_new(struct status **status, struct worker *worker, struct error *error)
+{
+    const struct config *config = worker->config;
+    *status = NULL;
+    if (!config->redis.server) {
+        LOG(LEVEL_INFO, "no redis is configured: no heartbeat, no index of failures, no records, no version key");
+        return 0;
+    }
+    struct status *made = mem_new(sizeof *made);
+    made->redis = redis_new(&worker->loop, config, on_up, made, error);
+    if (!made->redis) {
+        free(made);
+        return -1;
+    }
+    const struct heartbeat_events events = {made, on_describe, on_beat, on_version};
+    made->worker = worker;
+    made->backlog = backlog_new(made->redis);
+    made->failures_key = redis_key(made->redis, "", FAILURES_KEY);
+    made->records_prefix = redis_key(made->redis, config->records.prefix, "");
+    made->heartbeat =
+        heartbeat_new(&worker->loop, made->redis, config, worker->identity.id, worker->identity.instance, &events);
+    version_open(&made->version, worker);
+    beat_open(&made->beat);
+    *status = made;
+    return 0;
+}
+
+void status_close(struct status *status)
+{
+    if (!status)
+        return;
+    backlog_flush(status->backlog);
+    heartbeat_end(status->heartbeat);
+    version_close(&status->version);
+    redis_close(status->redis);
+}
+
+void status_free(struct status *status)
+{
+    if (!status)
+        return;
+    backlog_free(status->backlog);
+    heartbeat_free(status->heartbeat);
+    free(status->failures_key);
+    free(status->records_prefix);
+    free(status);
+}

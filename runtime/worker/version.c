@@ -1,0 +1,83 @@
+#include "worker/version.h"
+
+#include "base/utf8.h"
+#include "log/log.h"
+#include "worker/wiring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SPREAD_MS = 5000 }; // not all workers of a pool leave at once
+
+static void on_leave(uv_timer_t *timer)
+{
+    worker_stop(timer->data, "the version key has changed");
+}
+
+void version_open(struct version *version, struct worker *worker)
+{
+    uv_timer_init(&worker->loop, &version->leave);
+    version->leave.data = worker;
+}
+
+static bool readable(const char *bytes, size_t size)
+{
+    if (!size || size > VERSION_LONGEST)
+        return false;
+    for (size_t length; size; bytes += length, size -= length) {
+        length = utf8_length(bytes, size);
+        if (!length || (unsigned char)*bytes < ' ' || *bytes == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static void change(struct version *version, struct worker *worker)
+{
+    if (strcmp(worker->config->reload.on_change, "reload") == 0) {
+        worker_reload(worker, "the version key has changed");
+        return;
+    }
+    unsigned delay_ms = (unsigned)(uv_hrtime() / 1000 % SPREAD_MS);
+    LOG(LEVEL_NOTICE, "the version key is {version}: this worker stops in {delay} s", F_TEXT("version", version->seen),
+        F_SECONDS("delay", delay_ms * UINT64_C(1000000)));
+    uv_timer_start(&version->leave, on_leave, delay_ms, 0);
+}
+
+void version_read(struct version *version, struct worker *worker, const char *bytes, size_t size)
+{
+    bool first = !version->known;
+    if (bytes && !readable(bytes, size)) {
+        if (!version->told)
+            LOG(LEVEL_WARNING,
+                "the version key {key} holds no version: 1 to 200 bytes of text, without control characters",
+                F_TEXT("key", worker->config->reload.key), F_NUMBER("bytes", size));
+        version->told = true;
+        return;
+    }
+    version->known = true;
+    version->told = false;
+    if (!bytes || (strlen(version->seen) == size && memcmp(version->seen, bytes, size) == 0))
+        return;
+    memcpy(version->seen, bytes, size);
+    version->seen[size] = '\0';
+    if (first)
+        version_loaded(version);
+    else if (worker->state == WORKER_RUNNING)
+        change(version, worker);
+}
+
+void version_loaded(struct version *version)
+{
+    memcpy(version->running, version->seen, sizeof version->running);
+}
+
+const char *version_running(const struct version *version)
+{
+    return version->running;
+}
+
+void version_close(struct version *version)
+{
+    uv_close((uv_handle_t *)&version->leave, NULL);
+}

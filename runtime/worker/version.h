@@ -1,0 +1,32 @@
+#ifndef LUNASTALK_WORKER_VERSION_H
+#define LUNASTALK_WORKER_VERSION_H
+/*
+ * The version key: whoever changes it makes every worker load its handlers anew, or stop so that it is started anew
+ * (reload.on_change). What is read first is what the worker runs already; a key that appears later is a change, one that
+ * vanishes or cannot be read is none.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+struct worker;
+
+enum { VERSION_LONGEST = 200 };
+
+struct version {
+    bool known;                        // the key was read, be it there or not
+    bool told;                         // that it cannot be read
+    char seen[VERSION_LONGEST + 1];    // the last value; "": none yet
+    char running[VERSION_LONGEST + 1]; // what the loaded handlers are
+    uv_timer_t leave;                  // on_change: exit, a little later
+};
+
+void version_open(struct version *version, struct worker *worker);
+/* The key's value; NULL: there is none. */
+void version_read(struct version *version, struct worker *worker, const char *bytes, size_t size);
+/* The handlers are those of the version that was seen last. */
+void version_loaded(struct version *version);
+const char *version_running(const struct version *version);
+void version_close(struct version *version);
+
+#endif
