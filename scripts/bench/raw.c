@@ -2,6 +2,7 @@
  * What beanstalkd itself can do: a client that reserves and deletes and does nothing else.
  *
  *   raw PORT put COUNT        puts COUNT no-op jobs of 150 bytes
+ *   raw PORT put-ids COUNT    the same with an "id" each
  *   raw PORT drain DEPTH      reserves and deletes all that is ready, DEPTH at a time in flight (0: one command at a
  *                             time, each waits for its reply); prints "jobs seconds cpu_us_per_job"
  *   raw PORT retry DEPTH      the same for jobs that fail: stats-job, then bury, reserve-job and release for an hour in
@@ -70,17 +71,27 @@ static size_t whole(size_t at)
     return at + size <= in_size ? size : 0;
 }
 
-static void put(unsigned long count)
+static void append_put(const char *id)
 {
     char body[BODY + 1], command[BODY + 64];
-    int length = snprintf(body, sizeof body, "{\"job\":\"noop\",\"data\":{\"to\":\"someone@example.com\",\"body\":\"");
+    int length = snprintf(
+        body, sizeof body, "{\"job\":\"noop\",%s\"data\":{\"to\":\"someone@example.com\",\"body\":\"", id);
     memset(body + length, 'x', sizeof body - (size_t)length);
     memcpy(body + BODY - 3, "\"}}", 4);
     snprintf(command, sizeof command, "put 1024 0 60 %d\r\n%s\r\n", BODY, body);
+    append(command);
+}
+
+static void put(unsigned long count, int ids)
+{
+    char id[40] = "";
     for (unsigned long done = 0; done < count;) {
         unsigned long batch = count - done < 500 ? count - done : 500, answered = 0;
-        for (unsigned long i = 0; i < batch; i++)
-            append(command);
+        for (unsigned long i = 0; i < batch; i++) {
+            if (ids)
+                snprintf(id, sizeof id, "\"id\":\"bench-%lu\",", done + i);
+            append_put(id);
+        }
         flush();
         while (answered < batch) {
             fill();
@@ -167,8 +178,8 @@ int main(int argc, char **argv)
     if (connect(server, (struct sockaddr *)&address, sizeof address) != 0)
         die("connect");
     setsockopt(server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (strcmp(argv[2], "put") == 0)
-        put(strtoul(argv[3], NULL, 10));
+    if (strncmp(argv[2], "put", 3) == 0)
+        put(strtoul(argv[3], NULL, 10), strcmp(argv[2], "put-ids") == 0);
     else
         drain((unsigned)atoi(argv[3]), strcmp(argv[2], "retry") == 0);
     return 0;

@@ -111,8 +111,10 @@ describe("a heartbeat", function()
   it("tells what the worker is and does", function()
     local w, closed = start { config = { worker = { executors = 2 } } }, barrier.new()
     local told = beats(w, is "idle")
-    assert.same({ w.id, w.pid, 0, 0, "", 0.2, { w.tube }, { {}, {} }, server.address }, { told.workerId, told.pid, told.jobs,
-      told.errors, told.version, told.every, told.tubes, told.executors, told.server })
+    assert.same({ w.id, w.pid, 0, 0, "", 0.2, { w.tube }, { {}, {} }, server.address }, {
+      told.workerId, told.pid, told.jobs, told.errors, told.version, told.every, told.tubes, told.executors,
+      told.server,
+    })
     assert.matches("^%x+$", told.instanceHash)
     assert.near(os.time(), told.timestamp, 2)
     assert.near(os.time(), told.started, 5)
@@ -171,7 +173,9 @@ describe("a heartbeat", function()
   end)
 
   it("stands under the prefix and key that are configured", function()
-    local w = start { config = { redis = { server = store.address, prefix = "shop:", db = 3 }, heartbeat = { key = "beats" } } }
+    local w = start { config = {
+      redis = { server = store.address, prefix = "shop:", db = 3 }, heartbeat = { key = "beats" },
+    } }
     local other = store:client()
     other:call("SELECT", 3)
     wait.eventually(10, function()
@@ -184,7 +188,8 @@ describe("a heartbeat", function()
     local own = redis.start { unix = true, args = { "--user", "app", "on", ">geheim", "~*", "+@all" } }
     local connection = own:client()
     local w = start {
-      config = { redis = { server = own.address, user = "app", password_file = "secret" } }, files = { secret = "geheim\n" },
+      config = { redis = { server = own.address, user = "app", password_file = "secret" } },
+      files = { secret = "geheim\n" },
     }
     beats(w, is "idle", "a heartbeat", connection)
     assert.equal(0, (w:stop()))
@@ -198,7 +203,9 @@ describe("a failure", function()
     local id = put(w, "bad", { id = "invoice-7" })
     local entry = failed(id, 1)[1]
     assert.same({ server.address, queue:stats().id, "bad", w.tube, "1", "buried", "no paper", w.id, "invoice-7" }, {
-      entry.server, entry.instance, entry.name, entry.tube, entry.attempt, entry.state, entry.error, entry.worker, entry.record })
+      entry.server, entry.instance, entry.name, entry.tube, entry.attempt, entry.state, entry.error, entry.worker,
+      entry.record,
+    })
     id = put(w, "dies")
     entry = failed(id, 1)[1]
     assert.same({ "killed by signal 9 (Killed)", "" }, { entry.error, entry.record })

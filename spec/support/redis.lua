@@ -86,14 +86,17 @@ local function launch(self)
   end, "an answer of Redis on " .. self.address) == "answers"
 end
 
---- Starts one and waits until it answers. options: unix (true); args (a list of its own). Fields: address, port, process.
+--- Starts one and waits until it answers. options: unix (true); args (a list of its own). Fields: address, port,
+--- process.
 function redis.start(options)
   options = options or {}
   for _ = 1, 5 do
     local self = setmetatable({ dir = temp.dir(), port = options.unix and 0 or beanstalkd.free_port() }, redis)
     self.path = options.unix and self.dir .. "/redis.sock" or nil
     self.address = self.path and "unix:" .. self.path or "127.0.0.1:" .. self.port
-    self.argv = { "redis-server", "--bind", "127.0.0.1", "--port", tostring(self.port), "--save", "", "--appendonly", "no" }
+    self.argv = {
+      "redis-server", "--bind", "127.0.0.1", "--port", tostring(self.port), "--save", "", "--appendonly", "no",
+    }
     for _, list in ipairs { self.path and { "--unixsocket", self.path } or {}, options.args or {} } do
       for _, argument in ipairs(list) do
         table.insert(self.argv, tostring(argument))

@@ -422,8 +422,8 @@ describe("a mistake in config.yml", function()
     { "redis: {prefix: \"a\\n\"}",
       "1:17: redis.prefix must be at most 200 characters, none of them a control character, not 'a\\n'" },
     { "reload: {on_change: stop}", "1:21: reload.on_change must be reload or exit, not 'stop'" },
-    { "heartbeat: {every: 99ms}", "1:20: heartbeat.every must be a duration from 100ms to 1m, such as 250ms, 25s or 5m, "
-      .. "not '99ms'" },
+    { "heartbeat: {every: 99ms}", "1:20: heartbeat.every must be a duration from 100ms to 1m, such as 250ms, 25s or "
+      .. "5m, not '99ms'" },
     { "callbacks: {serve: 1}", "1:20: callbacks.serve must be true or false, not the number 1" },
     { "callbacks: {allow: [10.0.0.0/33]}",
       "1:21: callbacks.allow must be host names, addresses, or ranges such as 10.0.0.0/8, not '10.0.0.0/33'" },
