@@ -23,6 +23,7 @@ static const struct command {
     {"peek", command_peek, "show a job"},
     {"kick", command_kick, "run buried jobs again"},
     {"delete", command_delete, "delete jobs"},
+    {"failed", command_failed, "what failed and why; run it again"},
     {"config", command_config, "show or check the configuration"},
 };
 
