@@ -24,6 +24,7 @@ static const struct command {
     {"kick", command_kick, "run buried jobs again"},
     {"delete", command_delete, "delete jobs"},
     {"failed", command_failed, "what failed and why; run it again"},
+    {"record", command_record, "what became of a job with an id"},
     {"config", command_config, "show or check the configuration"},
 };
 

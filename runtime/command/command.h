@@ -22,6 +22,7 @@ int command_kick(int argc, char **argv);
 int command_delete(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_failed(int argc, char **argv);
+int command_record(int argc, char **argv);
 int command_config(int argc, char **argv);
 
 #endif
