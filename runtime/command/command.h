@@ -23,6 +23,8 @@ int command_delete(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_failed(int argc, char **argv);
 int command_record(int argc, char **argv);
+int command_reload(int argc, char **argv);
+int command_cancel(int argc, char **argv);
 int command_config(int argc, char **argv);
 
 #endif
