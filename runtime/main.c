@@ -18,10 +18,15 @@ static const struct command {
 } commands[] = {
     {"run", command_run, "take jobs from beanstalkd and run them"},
     {"put", command_put, "put a job, or a file of them, into a tube"},
+    {"status", command_status, "the workers and what they do"},
     {"stats", command_stats, "the server and its tubes"},
     {"peek", command_peek, "show a job"},
     {"kick", command_kick, "run buried jobs again"},
     {"delete", command_delete, "delete jobs"},
+    {"cancel", command_cancel, "end a job that runs"},
+    {"failed", command_failed, "what failed and why; run it again"},
+    {"record", command_record, "what became of a job with an id"},
+    {"reload", command_reload, "have all workers load their handlers anew"},
     {"config", command_config, "show or check the configuration"},
 };
 

@@ -107,6 +107,11 @@ int64_t json_as_integer(const struct json *value, int64_t otherwise)
     return json_is_integer(native(value)) ? json_integer_value(native(value)) : otherwise;
 }
 
+double json_as_number(const struct json *value, double otherwise)
+{
+    return json_is_number(native(value)) ? json_number_value(native(value)) : otherwise;
+}
+
 bool json_as_boolean(const struct json *value, bool otherwise)
 {
     return json_is_boolean(native(value)) ? json_is_true(native(value)) : otherwise;

@@ -42,6 +42,8 @@ const struct json *json_item(const struct json *array, size_t index);
 const char *json_as_text(const struct json *value, size_t *size);
 /* The value of an integer, else `otherwise`. */
 int64_t json_as_integer(const struct json *value, int64_t otherwise);
+/* The value of an integer or a number with a fraction, else `otherwise`. */
+double json_as_number(const struct json *value, double otherwise);
 /* The value of a boolean, else `otherwise`. */
 bool json_as_boolean(const struct json *value, bool otherwise);
 

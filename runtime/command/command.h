@@ -10,7 +10,7 @@ enum exit_code {
     EXIT_DONE = 0,
     EXIT_FAILED = 1,       // some of the work was not done: what and why is on stderr
     EXIT_USAGE = 64,       // the command line is wrong
-    EXIT_UNREACHABLE = 69, // beanstalkd cannot be reached
+    EXIT_UNREACHABLE = 69, // beanstalkd, or the Redis that was asked, cannot be reached
     EXIT_CONFIG = 78,      // config.yml, the environment or a handler is wrong
 };
 
@@ -20,6 +20,11 @@ int command_stats(int argc, char **argv);
 int command_peek(int argc, char **argv);
 int command_kick(int argc, char **argv);
 int command_delete(int argc, char **argv);
+int command_status(int argc, char **argv);
+int command_failed(int argc, char **argv);
+int command_record(int argc, char **argv);
+int command_reload(int argc, char **argv);
+int command_cancel(int argc, char **argv);
 int command_config(int argc, char **argv);
 
 #endif

@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 #include "command/command.h"
+#include "command/faults.h"
 #include "command/lookup.h"
 #include "command/session.h"
 #include "command/text.h"
@@ -103,7 +104,50 @@ static void print_hints(const struct session *session, const struct found *job)
     buffer_free(&address);
 }
 
-static void print_job(const struct session *session, const struct found *job)
+/* The last failure of the job, or the line that says why there is none to show; appends nothing when none is known. */
+static void append_failure(struct session *session, const struct found *job, struct buffer *out)
+{
+    struct error error;
+    struct faults faults = {0};
+    struct buffer text = {0};
+    struct json *server = NULL;
+    char id[24];
+    snprintf(id, sizeof id, "%llu", (unsigned long long)job->id);
+    int result = client_stats(session->client, &text, &error);
+    if (result == 0)
+        server = json_parse(buffer_data(&text), buffer_size(&text), ENVELOPE_DEPTH, &error);
+    const struct faults_filter filter = {.id = id, .instance = lookup_text(server, "id"), .most = 1};
+    if (!server || faults_read(&faults, session->redis, &filter, &error) < 0) {
+        session_failed(session, "warning: its last error is not known: %s", error.text);
+    } else if (faults.count) {
+        char *const *field = faults.list[0]->field;
+        buffer_printf(out, "%.*s (attempt %s, ", (int)strcspn(field[FAILED_ERROR], "\n"), field[FAILED_ERROR],
+            field[FAILED_ATTEMPT]);
+        text_moment(out, (double)faults.list[0]->at_ms / 1000);
+        buffer_append_text(out, ")");
+    }
+    faults_free(&faults);
+    json_free(server);
+    buffer_free(&text);
+}
+
+/* Why a buried job is buried; Redis is asked only where one is configured, and may be away. */
+static void print_failure(struct session *session, const struct found *job)
+{
+    struct error error;
+    struct buffer fault = {0};
+    if (!session->config->redis.server || strcmp(lookup_text(job->stats, "state"), "buried") != 0)
+        return;
+    if (session_try_redis(session, &error) == EXIT_DONE)
+        append_failure(session, job, &fault);
+    else
+        session_failed(session, "warning: its last error is not known: %s", error.text);
+    if (buffer_size(&fault))
+        print_label("error", buffer_text(&fault));
+    buffer_free(&fault);
+}
+
+static void print_job(struct session *session, const struct found *job)
 {
     const char *name = lookup_name(job->document);
     print_number("job", job->id, "");
@@ -114,6 +158,7 @@ static void print_job(const struct session *session, const struct found *job)
     print_age(job->stats);
     print_times(job->stats);
     print_counters(job->stats);
+    print_failure(session, job);
     print_number("body", buffer_size(&job->body), " bytes\n");
     print_body(job);
     print_hints(session, job);
@@ -243,6 +288,7 @@ int command_peek(int argc, char **argv)
         {.name = "raw", .help = "the body alone, byte for byte", .value = &peek.raw},
         {.name = "json", .help = "one object: what beanstalkd tells, and the body as a string", .value = &peek.as_json},
         {.name = "beanstalkd"},
+        {.name = "redis"},
         {0},
     };
     const struct options options = {
@@ -250,7 +296,9 @@ int command_peek(int argc, char **argv)
         .usage = "TUBE [ready|delayed|buried]",
         .summary =
             "Shows the next job of a tube: the first buried one, else ready, else delayed, unless a state is named",
-        .details = "failed counts the attempts that failed, in all rounds: a kick begins a new one.\n",
+        .details = "failed counts the attempts that failed, in all rounds: a kick begins a new one. With Redis, a "
+                   "buried job's last\n"
+                   "error is shown.\n",
         .specs = specs,
         .most = 2,
     };

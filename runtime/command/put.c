@@ -2,13 +2,15 @@
 #include "command/command.h"
 #include "command/lookup.h"
 #include "command/session.h"
+#include "command/track.h"
 #include "config/units.h"
 #include "job/envelope.h"
 
 #include <string.h>
 
 struct put {
-    const char *tube, *priority, *delay, *ttr, *from, *as_json;
+    const char *tube, *priority, *delay, *ttr, *from, *id, *track, *as_json;
+    char made_id[TRACK_ID_SIZE]; // `id` when none was given
 };
 
 /* A duration in whole seconds. */
@@ -35,8 +37,8 @@ static int read_flags(const struct put *flags, struct client_put *put, struct er
     return 0;
 }
 
-/* Appends {"job": NAME, "data": JSON}; the data is checked alone first, so that it cannot end its place. */
-static int build_envelope(struct buffer *out, const char *name, const char *data, struct error *error)
+/* Appends {"job": NAME, "data": JSON, "id": ID}; the data is checked alone first, so that it cannot end its place. */
+static int build_envelope(struct buffer *out, const char *name, const char *data, const char *id, struct error *error)
 {
     struct error why;
     struct envelope envelope;
@@ -48,7 +50,12 @@ static int build_envelope(struct buffer *out, const char *name, const char *data
         return error_set(error, "'%s' is no handler's name: segments of a-z 0-9 _ joined by dots", name);
     buffer_append_text(out, "{\"job\":");
     json_quote(out, name, strlen(name));
-    buffer_printf(out, ",\"data\":%s}", data);
+    buffer_printf(out, ",\"data\":%s", data);
+    if (id) {
+        buffer_append_text(out, ",\"id\":");
+        json_quote(out, id, strlen(id));
+    }
+    buffer_append_text(out, "}");
     return envelope_parse(&envelope, buffer_data(out), buffer_size(out), error);
 }
 
@@ -67,34 +74,61 @@ static void warn_unwatched(struct session *session, const char *tube)
     json_free(stats);
 }
 
-static int put_one(struct session *session, const struct put *flags, struct client_put *put)
+/* Says what was put. */
+static void report_one(const struct put *flags, const struct client_put *put, const char *name, uint64_t id)
+{
+    if (flags->as_json) {
+        printf("{\"id\":\"%llu\",\"tube\":\"%s\"", (unsigned long long)id, put->tube);
+        printf(flags->id ? ",\"record\":\"%s\"}\n" : "}\n", flags->id);
+        return;
+    }
+    printf("put %s as job %llu into ", name, (unsigned long long)id);
+    print_settings(put);
+    if (flags->id)
+        printf("id %s\n", flags->id);
+}
+
+/* Puts the body; a record that was made for it and that nobody can have touched goes again when it is refused. */
+static int put_body(struct session *session, const struct put *flags, struct client_put *put, const char *name)
+{
+    struct error error;
+    uint64_t id;
+    bool made = false;
+    int exit_code = EXIT_DONE;
+    if (flags->track)
+        exit_code = track_create(session, flags->id, name, put->tube, &made);
+    if (exit_code != EXIT_DONE)
+        return exit_code;
+    if (client_put(session->client, put, &id, &error) < 0) {
+        exit_code = session_failed(session, "%s", error.text);
+        if (made && !client_lost(session->client))
+            track_remove(session, flags->id);
+        return exit_code;
+    }
+    report_one(flags, put, name, id);
+    warn_unwatched(session, put->tube);
+    return EXIT_DONE;
+}
+
+static int put_one(struct session *session, struct put *flags, struct client_put *put)
 {
     struct error error;
     struct buffer body = {0};
-    uint64_t id = 0;
     const char *name = session->arguments[0], *data = session->count > 1 ? session->arguments[1] : "{}";
-    int exit_code = EXIT_DONE;
-    if (build_envelope(&body, name, data, &error) < 0) {
+    int exit_code;
+    if (flags->track && !flags->id) {
+        track_make_id(flags->made_id);
+        flags->id = flags->made_id;
+    }
+    if (build_envelope(&body, name, data, flags->id, &error) < 0) {
         exit_code = session_misused(session, "%s", error.text);
-    } else if (!session_connect(session)) {
-        exit_code = EXIT_UNREACHABLE;
-    } else {
+    } else if (!flags->track || session_connect_redis(session, &exit_code)) {
         put->body = buffer_data(&body);
         put->size = buffer_size(&body);
-        if (client_put(session->client, put, &id, &error) < 0)
-            exit_code = session_failed(session, "%s", error.text);
+        exit_code = session_connect(session) ? put_body(session, flags, put, name) : EXIT_UNREACHABLE;
     }
     buffer_free(&body);
-    if (exit_code != EXIT_DONE)
-        return exit_code;
-    if (flags->as_json) {
-        printf("{\"id\":\"%llu\",\"tube\":\"%s\"}\n", (unsigned long long)id, put->tube);
-    } else {
-        printf("put %s as job %llu into ", name, (unsigned long long)id);
-        print_settings(put);
-    }
-    warn_unwatched(session, put->tube);
-    return EXIT_DONE;
+    return exit_code;
 }
 
 static int put_many(struct session *session, const struct put *flags, const struct client_put *put)
@@ -116,7 +150,7 @@ static int put_many(struct session *session, const struct put *flags, const stru
     return exit_code;
 }
 
-static int put(struct session *session, const struct put *flags)
+static int put(struct session *session, struct put *flags)
 {
     struct error error;
     struct client_put settings;
@@ -124,6 +158,8 @@ static int put(struct session *session, const struct put *flags)
         return session_misused(session, "%s", error.text);
     if (!flags->from == !session->count)
         return session_misused(session, "what? either the NAME of a job or --from FILE");
+    if (flags->from && (flags->id || flags->track))
+        return session_misused(session, "--id and --track are for one job; the lines of a file are put as they stand");
     return flags->from ? put_many(session, flags, &settings) : put_one(session, flags, &settings);
 }
 
@@ -136,8 +172,11 @@ int command_put(int argc, char **argv)
         {"delay", "SECONDS", "before it is ready; also 5m, 2h, 7d (0)", .value = &flags.delay},
         {"ttr", "SECONDS", "its time to run (60)", .value = &flags.ttr},
         {"from", "FILE", "put every line, a whole envelope each; '-' is stdin", .value = &flags.from},
+        {"id", "ID", "the envelope's id: its workers keep a record of the job", .value = &flags.id},
+        {.name = "track", .help = "make that record now; with a random id unless given", .value = &flags.track},
         {.name = "json", .help = "print the outcome as one object", .value = &flags.as_json},
         {.name = "beanstalkd"},
+        {.name = "redis"},
         {0},
     };
     const struct options options = {
@@ -146,6 +185,7 @@ int command_put(int argc, char **argv)
         .summary = "Puts the job {\"job\": NAME, \"data\": JSON} ({} unless given) into a tube, or the jobs of a file",
         .details = "examples:\n"
                    "  lunastalk put send_email '{\"to\": \"a@example.com\"}' --tube email.regular --ttr 5m\n"
+                   "  lunastalk put send_email '{\"to\": \"a@example.com\"}' --track\n"
                    "  lunastalk put --from jobs.jsonl --tube email.bulk --priority 2048\n",
         .specs = specs,
         .most = 2,

@@ -2,6 +2,7 @@
 
 #include "base/escape.h"
 #include "command/command.h"
+#include "config/secret.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -22,9 +23,34 @@ bool session_connect(struct session *session)
     return session->client;
 }
 
+int session_try_redis(struct session *session, struct error *error)
+{
+    char password[SECRET_ROOM];
+    const struct config *config = session->config;
+    if (!config->redis.server) {
+        error_set(error, "no Redis is configured: redis.server in config.yml (redis: { server: 127.0.0.1:6379 }), "
+                         "LUNASTALK_REDIS_SERVER or --redis");
+        return EXIT_CONFIG;
+    }
+    if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, error) < 0)
+        return EXIT_CONFIG;
+    session->redis = redis_client_open(config, password, error);
+    return session->redis ? EXIT_DONE : EXIT_UNREACHABLE;
+}
+
+bool session_connect_redis(struct session *session, int *exit_code)
+{
+    struct error error;
+    *exit_code = session_try_redis(session, &error);
+    if (*exit_code != EXIT_DONE)
+        session_failed(session, "%s", error.text);
+    return *exit_code == EXIT_DONE;
+}
+
 int session_close(struct session *session, int exit_code)
 {
     client_close(session->client);
+    redis_client_close(session->redis);
     config_free(session->config);
     return exit_code;
 }
@@ -55,7 +81,9 @@ int session_failed(const struct session *session, const char *format, ...)
     va_start(arguments, format);
     complain(session, format, arguments);
     va_end(arguments);
-    return session->client && client_lost(session->client) ? EXIT_UNREACHABLE : EXIT_FAILED;
+    bool lost =
+        (session->client && client_lost(session->client)) || (session->redis && redis_client_lost(session->redis));
+    return lost ? EXIT_UNREACHABLE : EXIT_FAILED;
 }
 
 /* In quotes where a shell would see more than a word. */

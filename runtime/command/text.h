@@ -1,6 +1,6 @@
 #ifndef LUNASTALK_COMMAND_TEXT_H
 #define LUNASTALK_COMMAND_TEXT_H
-/* Text of others (bodies, tubes, reasons) for a terminal, and durations for people. */
+/* Text of others (bodies, tubes, reasons) for a terminal, durations and moments for people. */
 #include "base/buffer.h"
 
 #include <stdint.h>
@@ -12,5 +12,9 @@ void text_print(const struct buffer *text);
 void text_write(FILE *out, const struct buffer *text);
 /* Appends "3 d 4 h", "12 min 5 s", "7 s". */
 void text_duration(struct buffer *out, uint64_t seconds);
+/* Appends the moment (unix seconds) in local time and how long ago it was: "2026-11-24 08:40:37, 5 min ago". */
+void text_moment(struct buffer *out, double unix_s);
+/* Unix time, in seconds with a fraction. */
+double text_now(void);
 
 #endif

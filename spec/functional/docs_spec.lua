@@ -5,7 +5,8 @@ local temp = require "spec.support.temp"
 local worker = require "spec.support.worker"
 
 local DOCUMENTS = {
-  "README.md", "jobs/README.md", "runtime/README.md", "scripts/README.md", "spec/README.md",
+  "README.md", "jobs/README.md", "runtime/README.md", "scripts/README.md", "scripts/producers/README.md",
+  "spec/README.md",
 }
 
 local texts = {}

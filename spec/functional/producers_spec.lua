@@ -1,5 +1,6 @@
 local beanstalkd = require "spec.support.beanstalkd"
 local process = require "spec.support.process"
+local redis = require "spec.support.redis"
 local wait = require "spec.support.wait"
 local worker = require "spec.support.worker"
 
@@ -21,9 +22,9 @@ local running = worker.start {
 }
 
 -- Runs a producer with its jobs held back, so that they can be looked at; returns what it printed.
-local function produce(script)
+local function produce(script, ...)
   assert(queue:command "pause-tube email.regular 3600" == "PAUSED")
-  local argv = { "php", "scripts/producers/php/" .. script, "127.0.0.1", tostring(server.port), "bob@x.org" }
+  local argv = { "php", "scripts/producers/php/" .. script, "127.0.0.1", tostring(server.port), "bob@x.org", ... }
   local code, output, errors = process.run(argv)
   assert.equal("", errors)
   assert.equal(0, code)
@@ -64,5 +65,26 @@ describe("scripts/producers/php", function()
     assert.same({ 500, 0, 120 }, { stats.pri, stats.delay, stats.ttr })
     consume(2)
     running:log "mail to bob@x.org: So%-and%-so wants more info"
+  end)
+
+  it("track.php makes a record that lunastalk reads, puts the job, and tells what became of it", function()
+    local store = redis.start()
+    local client, uri = store:client(), "tcp://" .. store.address
+    local pattern = "^put job (%d+) on email.regular, its record is jobs:(%x+)\nit is queued\n$"
+    local id, record = produce("track.php", uri):match(pattern)
+    assert.truthy(queue:peek(id):find('"id":"' .. record .. '"', 1, true))
+    local fields = client:hash("jobs:" .. record)
+    assert.same({ "queued", "send_email", "email.regular" }, { fields.state, fields.name, fields.tube })
+    assert.is_true(client:call("TTL", "jobs:" .. record) > 7 * 86400 - 60)
+    local _, output = worker.lunastalk("record", record, "--redis", store.address)
+    assert.matches("\nstate      queued\nname       send_email\ncreated    ", output)
+    consume(1)
+    local waiting = process.spawn {
+      "php", "scripts/producers/php/track.php", "127.0.0.1", tostring(server.port), "bob@x.org", uri, "20",
+    }
+    local key = waiting:expect "its record is (%S+)"
+    assert(client:call("HSET", key, "state", "buried", "error", "no such mailbox"))
+    assert.equal(0, waiting:wait(10))
+    assert.matches("\nit is buried: no such mailbox\n$", waiting:output())
   end)
 end)

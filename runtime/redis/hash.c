@@ -1,0 +1,73 @@
+#include "redis/hash.h"
+
+#include <hiredis/hiredis.h>
+#include <stdlib.h>
+#include <string.h>
+
+int hash_read(struct redis_client *client, const char *key, struct hash *hash, struct error *error)
+{
+    char *name = redis_client_key(client, key);
+    hash->reply = redis_client_ask(client, REDIS_REPLY_ARRAY, (const char *[]){"HGETALL", name, NULL}, error);
+    hash->count = hash->reply ? hash->reply->elements / 2 : 0;
+    free(name);
+    return hash->reply ? 0 : -1;
+}
+
+void hash_free(struct hash *hash)
+{
+    if (hash->reply)
+        freeReplyObject(hash->reply);
+    *hash = (struct hash){0};
+}
+
+static const char *element(const struct hash *hash, size_t at, size_t *size)
+{
+    const redisReply *value = hash->reply->element[at];
+    if (size)
+        *size = value->str ? value->len : 0;
+    return value->str ? value->str : "";
+}
+
+const char *hash_name(const struct hash *hash, size_t index, size_t *size)
+{
+    return element(hash, 2 * index, size);
+}
+
+const char *hash_value(const struct hash *hash, size_t index, size_t *size)
+{
+    return element(hash, 2 * index + 1, size);
+}
+
+const char *hash_get(const struct hash *hash, const char *name)
+{
+    for (size_t i = 0; i < hash->count; i++)
+        if (strcmp(hash_name(hash, i, NULL), name) == 0)
+            return hash_value(hash, i, NULL);
+    return NULL;
+}
+
+/* The answer to one command on a field is 1 or 0. */
+static int change(struct redis_client *client, const char *command, const char *key, const char *name,
+    const char *value, bool *changed, struct error *error)
+{
+    char *whole = redis_client_key(client, key);
+    const char *words[] = {command, whole, name, value, NULL};
+    redisReply *reply = redis_client_ask(client, REDIS_REPLY_INTEGER, words, error);
+    free(whole);
+    if (!reply)
+        return -1;
+    *changed = reply->integer > 0;
+    freeReplyObject(reply);
+    return 0;
+}
+
+int hash_set_new(
+    struct redis_client *client, const char *key, const char *name, const char *value, bool *set, struct error *error)
+{
+    return change(client, "HSETNX", key, name, value, set, error);
+}
+
+int hash_remove(struct redis_client *client, const char *key, const char *name, bool *found, struct error *error)
+{
+    return change(client, "HDEL", key, name, NULL, found, error);
+}
