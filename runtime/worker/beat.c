@@ -69,9 +69,9 @@ static void write_status(struct buffer *json, const struct worker *worker)
     char status[ENVELOPE_NAME_LONGEST + 32] = "idle";
     pool_visit(worker->pool, find_longest, &longest);
     if (worker->state == WORKER_CLOSING)
-        strcpy(status, "stopped");
+        snprintf(status, sizeof status, "stopped");
     else if (worker->state == WORKER_STOPPING)
-        strcpy(status, "stopping");
+        snprintf(status, sizeof status, "stopping");
     else if (longest.job)
         snprintf(status, sizeof status, "processing_job_%s", longest.job->envelope.name);
     text_member(json, "status", status);

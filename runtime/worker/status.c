@@ -152,7 +152,7 @@ void status_once(struct status *status, struct job *job, const char *name, unsig
     }
     struct taking *taking = mem_new(sizeof *taking + strlen(name) + 1);
     *taking = (struct taking){status, job, done, context};
-    strcpy(taking->name, name);
+    memcpy(taking->name, name, strlen(name) + 1);
     job_hold(job);
     beat_holder(status->worker, job, holder, sizeof holder);
     locks_take(status->redis, name, holder, ttl_s, on_taken, taking);

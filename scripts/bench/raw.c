@@ -74,8 +74,8 @@ static size_t whole(size_t at)
 static void append_put(const char *id)
 {
     char body[BODY + 1], command[BODY + 64];
-    int length = snprintf(
-        body, sizeof body, "{\"job\":\"noop\",%s\"data\":{\"to\":\"someone@example.com\",\"body\":\"", id);
+    int length =
+        snprintf(body, sizeof body, "{\"job\":\"noop\",%s\"data\":{\"to\":\"someone@example.com\",\"body\":\"", id);
     memset(body + length, 'x', sizeof body - (size_t)length);
     memcpy(body + BODY - 3, "\"}}", 4);
     snprintf(command, sizeof command, "put 1024 0 60 %d\r\n%s\r\n", BODY, body);

@@ -1,10 +1,10 @@
---- scripts/chaos, half a minute of it; and its checker on a worker with a planted bug.
+--- scripts/chaos, a minute of it; and its checker on a worker with a planted bug.
 local chaos = require "spec.support.chaos.run"
 local process = require "spec.support.process"
 local stdlib = require "posix.stdlib"
 local temp = require "spec.support.temp"
 
-local SECONDS, SEED = 30, 1
+local SECONDS, SEED = 60, 1
 local build = os.getenv "BUILD" or "build"
 
 local function found(report)
