@@ -45,16 +45,13 @@ static const char *failure_message(enum policy_outcome kind)
     }
 }
 
-/* The command that shows the job, to be pasted; none for one that is deleted. */
-static void show_command(char *command, size_t room, const struct worker *worker, const struct job *job,
-    const struct policy_decision *decision)
+/* A command for this job, to be pasted. */
+static void write_command(char command[320], const char *verb, const struct worker *worker, const struct job *job)
 {
     const char *server = worker->config->beanstalkd.server;
     bool usual = strcmp(server, "127.0.0.1:11300") == 0;
-    *command = '\0';
-    if (decision->verb != POLICY_DELETE)
-        snprintf(command, room, "lunastalk peek --id %llu%s%s", (unsigned long long)job->id,
-            usual ? "" : " --beanstalkd=", usual ? "" : server);
+    snprintf(command, 320, "lunastalk %s --id %llu%s%s", verb, (unsigned long long)job->id,
+        usual ? "" : " --beanstalkd=", usual ? "" : server);
 }
 
 static void report_release(const struct job *job, const struct policy_decision *decision)
@@ -66,17 +63,14 @@ static void report_release(const struct job *job, const struct policy_decision *
 
 static void report_failure(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
 {
-    char command[320];
+    char show[320], again[320];
     const struct job_outcome *outcome = job->outcome;
-    bool again = decision->verb == POLICY_RETRY;
-    struct log_field fields[13] = {again ? F_NUMBER("delay", decision->delay_s) : F_TEXT("next", describe(decision)),
+    bool retried = decision->verb == POLICY_RETRY;
+    struct log_field fields[14] = {retried ? F_NUMBER("delay", decision->delay_s) : F_TEXT("next", describe(decision)),
         F_BYTES("reason", outcome->reason, outcome->reason_size), F_TEXT("server", job->server),
         F_NUMBER("id", job->id), F_TEXT("tube", job->tube), F_NUMBER("attempt", decision->attempt),
         F_SECONDS("runtime", job->runtime_ns)};
     size_t count = 7;
-    show_command(command, sizeof command, worker, job, decision);
-    if (*command)
-        fields[count++] = F_TEXT("show", command);
     if (job->retry.max)
         fields[count++] = F_NUMBER("attempts", job->retry.max + UINT64_C(1));
     if (job->progress)
@@ -85,7 +79,13 @@ static void report_failure(const struct worker *worker, const struct job *job, c
         fields[count++] = F_NUMBER("peak_memory", job->peak);
     if (outcome->traceback_size)
         fields[count++] = F_BYTES("traceback", outcome->traceback, outcome->traceback_size);
-    if (again)
+    write_command(show, "peek", worker, job);
+    write_command(again, "kick", worker, job);
+    if (decision->verb != POLICY_DELETE)
+        fields[count++] = F_TEXT("show", show);
+    if (decision->verb == POLICY_BURY)
+        fields[count++] = F_TEXT("again", again);
+    if (retried)
         write_record(LEVEL_WARNING, job,
             "job failed, attempt {attempt} of {attempts}, and is retried in {delay} s: {reason}", fields);
     else

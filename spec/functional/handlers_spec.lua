@@ -241,20 +241,22 @@ describe("a handler that", function()
 end)
 
 describe("a failure", function()
-  it("is logged with all that one needs, the traceback and the command that shows the job", function()
+  it("is logged with all that one needs, the traceback and the commands to look and to run it again", function()
     local id = put("email.welcome", nil, { tube = "other" })
     local record = failed(id)
-    local command = record:match(
+    local command, again = record:match(
       "^%S+Z error email%.welcome: job failed and was buried: jobs/email/welcome%.lua:1: from below server="
-      .. ADDRESS .. " id=" .. id .. ' tube=other attempt=1 runtime=0%.%d+ show="([^"]+)" '
+      .. ADDRESS .. " id=" .. id .. ' tube=other attempt=1 runtime=0%.%d+ '
       .. "peak_memory=%d%d%d%d%d+ "
-      .. [[traceback="[^"]*\n\tjobs/email/welcome%.lua:2: in function <jobs/email/welcome%.lua:2>"$]])
+      .. [[traceback="[^"]*\n\tjobs/email/welcome%.lua:2: in function <jobs/email/welcome%.lua:2>" ]]
+      .. 'show="([^"]+)" again="([^"]+)"$')
     assert.truthy(command, record)
     local code, output = process.run({ "sh", "-c", command }, {
       env = { PATH = worker.built "":sub(1, -2) .. ":" .. os.getenv "PATH" }, cwd = w.dir,
     })
     assert.equal(0, code)
     assert.matches("email.welcome", output)
+    assert.equal((command:gsub("peek", "kick")), again)
   end)
 
   it("deletes the job where the envelope says error.bury: false", function()
