@@ -2,6 +2,7 @@
 local beanstalkd = require "spec.support.beanstalkd"
 local client = require "spec.support.client"
 local process = require "spec.support.process"
+local redis = require "spec.support.redis"
 local temp = require "spec.support.temp"
 local unistd = require "posix.unistd"
 local worker = require "spec.support.worker"
@@ -29,13 +30,16 @@ local function project()
   return dir
 end
 
-local function run(dir, server, argv, stdin)
+local function run(dir, server, argv, stdin, store)
   local path = dir .. "/bin:" .. os.getenv "PATH"
   local code, output, errors = process.run(argv, {
     cwd = dir,
     user = user,
     stdin = stdin,
-    env = { PATH = path, HOME = dir, LUNASTALK_BEANSTALKD_SERVER = server.address },
+    env = {
+      PATH = path, HOME = dir, LUNASTALK_BEANSTALKD_SERVER = server.address,
+      LUNASTALK_REDIS_SERVER = store and store.address,
+    },
   })
   assert.equal(0, code, output .. errors)
   return output .. errors
@@ -86,7 +90,7 @@ end)
 
 describe("jobs/README.md", function()
   it("has handlers that run", function()
-    local server, dir, puts = beanstalkd.start {}, project(), {}
+    local server, store, dir, puts = beanstalkd.start {}, redis.start(), project(), {}
     for _, block in ipairs(blocks("jobs/README.md", "lua")) do
       local file = assert(block.body:match "^%-%- (jobs/%S+)", block.body)
       assert(os.execute(("mkdir -p %s/%s"):format(dir, file:match "(.*)/")))
@@ -97,7 +101,7 @@ describe("jobs/README.md", function()
     temp.write(dir .. "/jobs/send_email.lua", "return function() end") -- newsletter puts one
     run(dir, server, { "bash", "-eu" }, table.concat(puts, "\n"))
     local output = run(dir, server,
-      { "lunastalk", "run", "--stop-when-empty", "--log-level=debug", "--tube=default", "--tube=email.bulk" })
+      { "lunastalk", "run", "--stop-when-empty", "--log-level=debug", "--tube=default", "--tube=email.bulk" }, nil, store)
     assert.is_nil(output:match "[^\n]* error [^\n]*")
     local _, finished = output:gsub("job finished", "")
     assert.is_true(finished >= #puts)
