@@ -36,7 +36,9 @@ struct redis {
     uv_timer_t retry;         // while DOWN
     uv_timer_t limit;         // for the oldest of `pending`, or for all until it is UP
     struct backoff backoff;
-    unsigned tries; // picks among the addresses of a name
+    unsigned tries;      // picks among the addresses of a name
+    bool tried;          // the first connection has not been tried yet where this is false
+    struct list waiting; // for the end of the present try
     struct list pending;
     size_t pending_count, pending_bytes;
     char trouble[32];       // code of what was warned about; "" all is well
@@ -50,6 +52,12 @@ struct pending {
     uint64_t sent_ms;
     size_t size;
     redis_done *done;
+    void *context;
+};
+
+struct waiting {
+    struct list place;
+    redis_ready *then;
     void *context;
 };
 
@@ -110,6 +118,30 @@ static void judge(struct redis *redis, const char *purpose, const redisReply *re
         well(redis, purpose);
 }
 
+/* ---- who waits for a connection ---- */
+
+static void tell_waiting(struct redis *redis, bool up)
+{
+    while (!list_empty(&redis->waiting)) {
+        struct waiting *waiting = list_entry(redis->waiting.next, struct waiting, place);
+        list_remove(&waiting->place);
+        waiting->then(waiting->context, up);
+        free(waiting);
+    }
+}
+
+void redis_when_up(struct redis *redis, redis_ready *then, void *context)
+{
+    bool trying = !redis->closing && redis->state != REDIS_UP && (redis->state != REDIS_DOWN || !redis->tried);
+    if (!trying) {
+        then(context, redis_up(redis));
+        return;
+    }
+    struct waiting *waiting = mem_new(sizeof *waiting);
+    *waiting = (struct waiting){.then = then, .context = context};
+    list_insert(&redis->waiting, &waiting->place);
+}
+
 /* ---- the end of a connection ---- */
 
 static void fall(struct redis *redis, const char *why)
@@ -125,6 +157,7 @@ static void fall(struct redis *redis, const char *why)
     redis->async = NULL;
     uv_timer_stop(&redis->limit);
     uv_timer_start(&redis->retry, on_retry, redis->closing ? 0 : delay_ms, 0);
+    tell_waiting(redis, false);
 }
 
 /* Not from within one of hiredis' callbacks. */
@@ -219,6 +252,7 @@ static void on_greeted(void *context, const redisReply *reply)
         well(redis, NULL);
         if (!redis->closing)
             redis->on_up(redis->context);
+        tell_waiting(redis, redis_up(redis));
     }
 }
 
@@ -333,6 +367,7 @@ static void on_timer_closed(uv_handle_t *handle)
 
 static void end(struct redis *redis)
 {
+    tell_waiting(redis, false);
     if (redis->state != REDIS_DOWN)
         drop(redis, NULL);
     uv_close((uv_handle_t *)&redis->retry, on_timer_closed);
@@ -349,6 +384,7 @@ static void on_retry(uv_timer_t *timer)
             end(redis);
         return;
     }
+    redis->tried = true;
     uv_timer_start(&redis->limit, on_limit, REPLY_LIMIT_MS, 0);
     if (strncmp(redis->config->redis.server, "unix:", 5) == 0)
         connect_to(redis, NULL, 0);
@@ -367,6 +403,7 @@ struct redis *redis_new(
     memcpy(redis->password, password, sizeof password);
     redis->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .cap_ms = RETRY_CAP_MS};
     list_init(&redis->pending);
+    list_init(&redis->waiting);
     uv_timer_init(loop, &redis->retry);
     uv_timer_init(loop, &redis->limit);
     redis->retry.data = redis->limit.data = redis;

@@ -28,6 +28,9 @@ struct redis *redis_new(
     uv_loop_t *loop, const struct config *config, void (*on_up)(void *), void *context, struct error *error);
 
 bool redis_up(const struct redis *redis);
+/* For what cannot be done later: then(context, up) once, now, or when the connection that is being made is up or has failed. */
+typedef void redis_ready(void *context, bool up);
+void redis_when_up(struct redis *redis, redis_ready *then, void *context);
 /* A key with the prefix of the configuration, freed by the caller. */
 char *redis_key(const struct redis *redis, const char *prefix, const char *name);
 

@@ -5,46 +5,59 @@
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define PREFIX "once:"
 
 struct taking {
+    struct redis *redis;
+    char *key, *holder;
+    unsigned ttl_s;
     locks_done *done;
     void *context;
 };
 
+static void finish(struct taking *taking, bool first, const char *problem)
+{
+    taking->done(taking->context, first, problem);
+    free(taking->key);
+    free(taking->holder);
+    free(taking);
+}
+
 static void on_taken(void *context, const redisReply *reply)
 {
-    struct taking taking = *(struct taking *)context;
-    free(context);
     if (reply && reply->type == REDIS_REPLY_STATUS)
-        taking.done(taking.context, true, NULL);
+        finish(context, true, NULL);
     else if (reply && reply->type == REDIS_REPLY_NIL)
-        taking.done(taking.context, false, NULL);
+        finish(context, false, NULL);
     else
-        taking.done(taking.context, false, reply ? reply->str : "no answer");
+        finish(context, false, reply ? reply->str : "no answer");
+}
+
+static void on_ready(void *context, bool up)
+{
+    struct taking *taking = context;
+    char ttl[16];
+    struct redis_command command = {0};
+    snprintf(ttl, sizeof ttl, "%u", taking->ttl_s);
+    redis_word(&command, "SET");
+    redis_word(&command, taking->key);
+    redis_word(&command, taking->holder);
+    redis_word(&command, "NX");
+    redis_word(&command, "EX");
+    redis_word(&command, ttl);
+    if (!up || !redis_send(taking->redis, "once", &command, on_taken, taking))
+        finish(taking, false, "not connected");
 }
 
 void locks_take(
     struct redis *redis, const char *name, const char *holder, unsigned ttl_s, locks_done *done, void *context)
 {
-    char ttl[16], *key = redis_key(redis, PREFIX, name);
-    struct redis_command command = {0};
     struct taking *taking = mem_new(sizeof *taking);
-    *taking = (struct taking){done, context};
-    snprintf(ttl, sizeof ttl, "%u", ttl_s);
-    redis_word(&command, "SET");
-    redis_word(&command, key);
-    redis_word(&command, holder);
-    redis_word(&command, "NX");
-    redis_word(&command, "EX");
-    redis_word(&command, ttl);
-    bool sent = redis_send(redis, "once", &command, on_taken, taking);
-    free(key);
-    if (sent)
-        return;
-    free(taking);
-    done(context, false, "not connected");
+    *taking =
+        (struct taking){redis, redis_key(redis, PREFIX, name), mem_copy(holder, strlen(holder)), ttl_s, done, context};
+    redis_when_up(redis, on_ready, taking);
 }
 
 void locks_give_back(struct backlog *backlog, struct redis *redis, const char *name, const char *holder)
