@@ -122,12 +122,13 @@ static void judge(struct redis *redis, const char *purpose, const redisReply *re
 
 static void tell_waiting(struct redis *redis, bool up)
 {
-    while (!list_empty(&redis->waiting)) {
-        struct waiting *waiting = list_entry(redis->waiting.next, struct waiting, place);
-        list_remove(&waiting->place);
-        waiting->then(waiting->context, up);
+    for (struct list *link = redis->waiting.next, *after; link != &redis->waiting; link = after) {
+        struct waiting *waiting = list_entry(link, struct waiting, place);
+        after = link->next;
+        waiting->then(waiting->context, up); // nobody waits anew: there is no try under way
         free(waiting);
     }
+    list_init(&redis->waiting);
 }
 
 void redis_when_up(struct redis *redis, redis_ready *then, void *context)

@@ -101,7 +101,8 @@ describe("jobs/README.md", function()
     temp.write(dir .. "/jobs/send_email.lua", "return function() end") -- newsletter puts one
     run(dir, server, { "bash", "-eu" }, table.concat(puts, "\n"))
     local output = run(dir, server,
-      { "lunastalk", "run", "--stop-when-empty", "--log-level=debug", "--tube=default", "--tube=email.bulk" }, nil, store)
+      { "lunastalk", "run", "--stop-when-empty", "--log-level=debug", "--tube=default", "--tube=email.bulk" },
+      nil, store)
     assert.is_nil(output:match "[^\n]* error [^\n]*")
     local _, finished = output:gsub("job finished", "")
     assert.is_true(finished >= #puts)

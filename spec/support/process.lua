@@ -184,7 +184,7 @@ end
 --- The kernel's letter for the state of any process ("R", "S", "T", …); nil when it has ended.
 function process.state(pid)
   local file = io.open(("/proc/%d/stat"):format(pid))
-  local state = file and file:read("*a"):match "%) (%u)"
+  local state = file and (file:read "*a" or ""):match "%) (%u)" -- it may end between the two
   if file then
     file:close()
   end
