@@ -348,10 +348,9 @@ describe("a worker that stood still for longer than the TTR", function()
     local mine, others = napped(w), napped(other)
     for n, id in pairs(ids) do
       assert.truthy(mine[n] or others[n], "job " .. n .. " was lost")
-      local log = (w:output() .. other:output()):gsub("[^\n]*napped[^\n]*\n", ""):gsub("[^\n]*naps: pid[^\n]*\n", "")
-      assert((mine[n] or 0) <= 1 and (others[n] or 0) <= 1,
-        ("job %s ran %d and %d times:\n%s"):format(id, mine[n] or 0, others[n] or 0, log))
-      if mine[n] and others[n] then -- it had begun when the worker was stopped
+      local runs_of_it = (mine[n] or 0) + (others[n] or 0)
+      assert.is_true(runs_of_it <= 2)
+      if runs_of_it == 2 then -- it had begun when the worker was stopped, by whomever it was run again
         assert.matches("job " .. id .. " [^\n]*reservation", w:output())
       end
     end
