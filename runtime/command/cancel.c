@@ -4,6 +4,7 @@
 #include "command/lookup.h"
 #include "command/session.h"
 #include "job/envelope.h"
+#include "redis/cancels.h"
 #include "redis/key.h"
 
 #include <poll.h>
@@ -11,7 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 10000, LOOK_EVERY_MS = 50, KEY_TTL_S = 60 };
+enum { WAIT_LEAST_MS = 10000, WAIT_BEATS = 3, LOOK_EVERY_MS = 50 };
+
+/* Workers look with each heartbeat. */
+static uint64_t wait_ms(const struct session *session)
+{
+    uint64_t beats_ms = WAIT_BEATS * session->config->heartbeat.every_ms;
+    return beats_ms > WAIT_LEAST_MS ? beats_ms : WAIT_LEAST_MS;
+}
 
 /* The key that the worker looks for, or NULL and `error`. */
 static char *make_key(struct client *client, uint64_t id, struct error *error)
@@ -22,7 +30,7 @@ static char *make_key(struct client *client, uint64_t id, struct error *error)
     if (client_stats(client, &text, error) == 0)
         stats = json_parse(buffer_data(&text), buffer_size(&text), ENVELOPE_DEPTH, error);
     if (stats)
-        key = mem_printf("lunastalk.cancel:%s:%llu", lookup_text(stats, "id"), (unsigned long long)id);
+        key = mem_printf(CANCELS_KEY, lookup_text(stats, "id"), (unsigned long long)id);
     json_free(stats);
     buffer_free(&text);
     return key;
@@ -57,9 +65,10 @@ static char *who_asks(void)
 }
 
 /* Waits until a worker took the key away, or takes it back; `taken` says which. */
-static int wait_taken(struct redis_client *redis, const char *key, bool *taken, struct error *error)
+static int wait_taken(struct session *session, const char *key, bool *taken, struct error *error)
 {
-    uint64_t end_ns = clock_ns() + WAIT_MS * (uint64_t)1000000;
+    struct redis_client *redis = session->redis;
+    uint64_t end_ns = clock_ns() + wait_ms(session) * 1000000;
     bool there = true;
     while (clock_ns() < end_ns) {
         if (key_exists(redis, key, &there, error) < 0)
@@ -74,23 +83,33 @@ static int wait_taken(struct redis_client *redis, const char *key, bool *taken, 
     return result;
 }
 
+/* The request was withdrawn: the job has ended by itself, or who has it does not listen. */
+static int explain(struct session *session, uint64_t id)
+{
+    int exit_code = check_reserved(session, id);
+    if (exit_code != EXIT_DONE)
+        return exit_code;
+    return session_failed(session,
+        "nobody took the request within %llu s: who holds job %llu is no worker of ours, has no or another Redis, or "
+        "is "
+        "ending the job already; the request is withdrawn",
+        (unsigned long long)wait_ms(session) / 1000, (unsigned long long)id);
+}
+
 static int ask(struct session *session, const char *key, uint64_t id)
 {
     struct error error;
     bool taken = false;
     char *who = who_asks();
-    int result = key_set(session->redis, key, who, KEY_TTL_S, &error);
+    int result = key_set(session->redis, key, who, (uint32_t)(2 * wait_ms(session) / 1000), &error);
     free(who);
     if (result == 0)
-        result = wait_taken(session->redis, key, &taken, &error);
+        result = wait_taken(session, key, &taken, &error);
     if (result < 0)
         return session_failed(
             session, "%s; whether job %llu is cancelled is not known", error.text, (unsigned long long)id);
     if (!taken)
-        return session_failed(session,
-            "nobody took the request within 10 s: who holds job %llu is no worker of ours, has no or another Redis, or "
-            "an earlier version; the request is withdrawn",
-            (unsigned long long)id);
+        return explain(session, id);
     printf("cancelled job %llu: its worker ends it as failed\n", (unsigned long long)id);
     return EXIT_DONE;
 }
@@ -129,9 +148,9 @@ int command_cancel(int argc, char **argv)
         .command = "cancel",
         .usage = "--id N",
         .summary = "Ends a job that a worker runs, wherever it runs; it fails with \"cancelled\"",
-        .details =
-            "Asks through Redis and waits up to 10 s until the worker has seen it. A job that waits is no job to\n"
-            "cancel: lunastalk delete --id N.\n",
+        .details = "Asks through Redis and waits until the worker has seen it, which looks with each heartbeat: up to "
+                   "10 s, or\n"
+                   "three times heartbeat.every. A job that waits is no job to cancel: lunastalk delete --id N.\n",
         .specs = specs,
     };
     struct session session;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEPTH = 64, BEATS_MISSED = 3, CRASHED_AFTER_S = 60, HOST_LONGEST = 256 };
+enum { DEPTH = 64, BEATS_MISSED = 3, CRASHED_AFTER_S = 60, AHEAD_MOST_S = 3600, HOST_LONGEST = 256 };
 
 const char *const fleet_state_names[FLEET_STATES] = {
     "idle", "busy", "stopping", "stopped", "stale", "crashed", "unreadable"};
@@ -60,13 +60,14 @@ static void read_worker(struct fleet_worker *worker, const struct hash *hash, si
     worker->beat = json_parse(value, size, DEPTH, &worker->problem);
     double timestamp = json_as_number(json_member(worker->beat, "timestamp"), -1);
     double every_s = json_as_number(json_member(worker->beat, "every"), config->heartbeat.every_ms / 1000.0);
-    if (worker->beat && timestamp < 0)
-        error_set(&worker->problem, "it has no timestamp");
-    if (timestamp < 0) {
+    double age_s = text_now() - timestamp;
+    bool ahead = age_s < -AHEAD_MOST_S; // by this it would live for ever
+    if (worker->beat && (timestamp < 0 || ahead))
+        error_set(&worker->problem, ahead ? "its timestamp is in the future" : "it has no timestamp");
+    if (timestamp < 0 || ahead) {
         unreadable(worker);
         return;
     }
-    double age_s = text_now() - timestamp;
     worker->age_s = age_s > 0 ? age_s : 0;
     worker->state = judge(worker, every_s > 0 ? every_s : 1);
 }
@@ -102,14 +103,6 @@ void fleet_free(struct fleet *fleet)
 bool fleet_alive(const struct fleet_worker *worker)
 {
     return worker->state == FLEET_IDLE || worker->state == FLEET_BUSY;
-}
-
-const struct fleet_worker *fleet_find(const struct fleet *fleet, const char *id)
-{
-    for (size_t i = 0; i < fleet->count; i++)
-        if (strcmp(fleet->workers[i].id, id) == 0)
-            return &fleet->workers[i];
-    return NULL;
 }
 
 const struct json *fleet_longest(const struct fleet_worker *worker, size_t *running)

@@ -37,7 +37,6 @@ int fleet_load(struct fleet *fleet, struct redis_client *redis, const struct con
 void fleet_free(struct fleet *fleet);
 /* Whether it beats and goes on working. */
 bool fleet_alive(const struct fleet_worker *worker);
-const struct fleet_worker *fleet_find(const struct fleet *fleet, const char *id);
 /* A text of the heartbeat, "" when it has none. */
 const char *fleet_text(const struct fleet_worker *worker, const char *key);
 /* The executor that runs its job longest, or NULL; `running` counts those that run one. */

@@ -122,7 +122,9 @@ static int put_one(struct session *session, struct put *flags, struct client_put
     }
     if (build_envelope(&body, name, data, flags->id, &error) < 0) {
         exit_code = session_misused(session, "%s", error.text);
-    } else if (!flags->track || session_connect_redis(session, &exit_code)) {
+    } else if (flags->track && (exit_code = session_try_redis(session, &error)) != EXIT_DONE) {
+        session_failed(session, "%s; nothing was put", error.text);
+    } else {
         put->body = buffer_data(&body);
         put->size = buffer_size(&body);
         exit_code = session_connect(session) ? put_body(session, flags, put, name) : EXIT_UNREACHABLE;

@@ -3,6 +3,7 @@
 #include "command/command.h"
 #include "command/session.h"
 #include "command/text.h"
+#include "job/envelope.h"
 #include "redis/hash.h"
 
 #include <stdlib.h>
@@ -83,6 +84,9 @@ static int record(struct session *session, const char *as_json)
     struct hash hash;
     int exit_code = EXIT_DONE;
     const char *id = session->arguments[0];
+    if (!envelope_id_valid(id, strlen(id)))
+        return session_misused(
+            session, "'%s' is no envelope's id: 1 to %d of A-Z a-z 0-9 . _ : -", id, ENVELOPE_ID_LONGEST);
     if (!session_connect_redis(session, &exit_code))
         return exit_code;
     char *key = mem_printf("%s%s", session->config->records.prefix, id);

@@ -17,7 +17,6 @@ enum { LOOK_EVERY_MS = 100, VERSION_SIZE = 40 };
 struct reload {
     const char *wait, *timeout;
     char version[VERSION_SIZE]; // the new one
-    struct fleet before;        // as it was before the change
 };
 
 struct progress {
@@ -32,14 +31,15 @@ static void make_version(char version[VERSION_SIZE])
     snprintf(version, VERSION_SIZE, "%.0f-%08x", text_now() * 1000, noise);
 }
 
-/* A refusal that it did not show before is of this version, as is one that names it. */
-static bool has_refused(const struct reload *reload, const struct fleet_worker *worker)
+/* It lives, and is one that follows a version: other programs that keep the talk's fields do not. */
+static bool takes_part(const struct fleet_worker *worker)
 {
-    const char *problem = fleet_text(worker, "reload_error");
-    const struct fleet_worker *before = fleet_find(&reload->before, worker->id);
-    if (!*problem)
-        return false;
-    return strstr(problem, reload->version) || !before || strcmp(fleet_text(before, "reload_error"), problem) != 0;
+    return fleet_alive(worker) && json_member(worker->beat, "version");
+}
+
+static bool shows(const struct fleet_worker *worker, const char *field, const struct reload *reload)
+{
+    return strcmp(fleet_text(worker, field), reload->version) == 0;
 }
 
 static struct progress judge(const struct reload *reload, const struct fleet *fleet)
@@ -47,11 +47,11 @@ static struct progress judge(const struct reload *reload, const struct fleet *fl
     struct progress progress = {0};
     for (size_t i = 0; i < fleet->count; i++) {
         const struct fleet_worker *worker = &fleet->workers[i];
-        if (!fleet_alive(worker))
+        if (!takes_part(worker))
             continue;
-        if (strcmp(fleet_text(worker, "version"), reload->version) == 0)
+        if (shows(worker, "version", reload))
             progress.current++;
-        else if (has_refused(reload, worker))
+        else if (shows(worker, "refused", reload))
             progress.refused++;
         else
             progress.waiting++;
@@ -64,11 +64,11 @@ static void complain(const struct session *session, const struct reload *reload,
 {
     for (size_t i = 0; i < fleet->count; i++) {
         const struct fleet_worker *worker = &fleet->workers[i];
-        const char *problem = fleet_text(worker, "reload_error");
-        if (!fleet_alive(worker) || strcmp(fleet_text(worker, "version"), reload->version) == 0)
+        if (!takes_part(worker) || shows(worker, "version", reload))
             continue;
-        if (*problem)
-            session_failed(session, "%s refused and goes on with what it had: %s", worker->id, problem);
+        if (shows(worker, "refused", reload))
+            session_failed(
+                session, "%s refused and goes on with what it had: %s", worker->id, fleet_text(worker, "reload_error"));
         else
             session_failed(session, "%s still runs version '%.100s'", worker->id, fleet_text(worker, "version"));
     }
@@ -110,8 +110,7 @@ static int bump(struct session *session, struct reload *reload, uint64_t timeout
     struct error error;
     const struct config *config = session->config;
     make_version(reload->version);
-    if ((reload->wait && fleet_load(&reload->before, session->redis, config, &error) < 0) ||
-        key_set(session->redis, config->reload.key, reload->version, 0, &error) < 0)
+    if (key_set(session->redis, config->reload.key, reload->version, 0, &error) < 0)
         return session_failed(session, "%s", error.text);
     printf("%s%s is %s\n", config->redis.prefix, config->reload.key, reload->version);
     fflush(stdout);
@@ -128,9 +127,7 @@ static int reload_workers(struct session *session, struct reload *reload)
         return session_misused(session, "--timeout: '%s' is no duration up to 1d: 30s, 5m", reload->timeout);
     if (!session_connect_redis(session, &exit_code))
         return exit_code;
-    exit_code = bump(session, reload, timeout_ms);
-    fleet_free(&reload->before);
-    return exit_code;
+    return bump(session, reload, timeout_ms);
 }
 
 int command_reload(int argc, char **argv)

@@ -30,21 +30,15 @@ static char *key_of(const struct session *session, const char *id)
     return mem_printf("%s%s", session->config->records.prefix, id);
 }
 
-/* The state first: it alone decides whether the record is ours, and no step writes over what a worker wrote. */
-static int create(struct redis_client *redis, const struct config *config, const char *key, const char *name,
-    const char *tube, bool *made, struct error *error)
+/* The state alone decides whether there is a record: nothing writes over what a worker wrote. */
+static int create(
+    struct session *session, const char *key, const char *name, const char *tube, bool *made, struct error *error)
 {
     char now[32];
-    const char *fields[][2] = {{"created", now}, {"updated", now}, {"name", name}, {"tube", tube}};
+    const char *const fields[HASH_FIELDS_MOST] = {
+        "state", "queued", "created", now, "updated", now, "name", name, "tube", tube};
     snprintf(now, sizeof now, "%.3f", text_now());
-    if (hash_set_new(redis, key, "state", "queued", made, error) < 0)
-        return -1;
-    for (size_t i = 0; *made && i < sizeof fields / sizeof *fields; i++) {
-        bool ignored;
-        if (hash_set_new(redis, key, fields[i][0], fields[i][1], &ignored, error) < 0)
-            return -1;
-    }
-    return *made ? key_expire(redis, key, config->records.ttl_s, error) : 0;
+    return hash_create(session->redis, key, fields, session->config->records.ttl_s, made, error);
 }
 
 static int warn_kept(struct session *session, const char *key, const char *id, struct error *error)
@@ -63,7 +57,7 @@ int track_create(struct session *session, const char *id, const char *name, cons
     struct error error;
     char *key = key_of(session, id);
     *made = false;
-    int result = create(session->redis, session->config, key, name, tube, made, &error);
+    int result = create(session, key, name, tube, made, &error);
     if (result == 0 && !*made)
         result = warn_kept(session, key, id, &error);
     free(key);

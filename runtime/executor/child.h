@@ -72,7 +72,6 @@ struct job *executor_job_at(const struct list *link);
 enum board_state executor_state_of(const struct executor *executor, const struct job *job);
 /* The job with that sequence among the sent ones that has begun, or NULL. */
 struct job *executor_find(struct executor *executor, uint64_t sequence);
-/* The job that runs now, or NULL. */
 /* Every job it still has, after its death: what ended is settled so, what ran has failed, the rest was never begun. */
 void executor_give_all_back(struct executor *executor, const char *why);
 

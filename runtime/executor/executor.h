@@ -106,9 +106,9 @@ void executor_recall_behind(struct executor *executor, struct job *running);
 void executor_watch(struct executor *executor, uint64_t now_ns, uint64_t long_ns);
 /*
  * Stops the job, which runs: what is behind it is taken back, an error is raised in it, and a second later its process
- * group is killed. The executor ends after it in any case. unstarted() comes from within.
+ * group is killed. The executor ends after it in any case. unstarted() comes from within. False: it is being stopped already.
  */
-void executor_stop_job(struct executor *executor, struct job *job, enum board_why why, uint64_t limit_ms);
+bool executor_stop_job(struct executor *executor, struct job *job, enum board_why why, uint64_t limit_ms);
 /* Bytes of memory that the process has resident; 0 when that cannot be told. */
 uint64_t executor_memory(const struct executor *executor);
 /* Jobs that have ended on it. */

@@ -25,7 +25,7 @@ struct generation {
     struct generation_events events;
     uint64_t *sequences;
     enum { GENERATION_LOADING, GENERATION_SERVING, GENERATION_LEAVING } state;
-    bool outdated;
+    bool outdated, served;
     struct handlers handlers;
     unsigned alive; // executors that have not gone, stuck ones too
     unsigned handles, count;
@@ -252,6 +252,7 @@ void generation_start(struct generation *generation)
 void generation_serve(struct generation *generation)
 {
     generation->state = GENERATION_SERVING;
+    generation->served = true;
 }
 
 void generation_leave(struct generation *generation)
@@ -303,13 +304,12 @@ bool generation_idle(const struct generation *generation)
     return false;
 }
 
-unsigned generation_living(const struct generation *generation)
+bool generation_finishing(const struct generation *generation)
 {
-    unsigned living = 0;
     const struct executor *executor;
     FOR_EACH_EXECUTOR(generation, executor)
-    living++;
-    return living;
+    return generation->served;
+    return false;
 }
 
 unsigned generation_working(const struct generation *generation)
@@ -360,8 +360,7 @@ bool generation_stop_job(struct generation *generation, struct job *job, enum bo
     {
         if (!executor_runs(executor, job))
             continue;
-        executor_stop_job(executor, job, why, 0);
-        return true;
+        return executor_stop_job(executor, job, why, 0);
     }
     return false;
 }

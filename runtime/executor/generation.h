@@ -44,8 +44,9 @@ void generation_kill(struct generation *generation, const char *why);
 bool generation_complete(const struct generation *generation);
 bool generation_ready(const struct generation *generation);
 bool generation_idle(const struct generation *generation);
-/* Its executors that have not ended, without those that are stuck; those of them that have jobs. */
-unsigned generation_living(const struct generation *generation);
+/* Whether it has served, and has executors that have not ended and are not stuck. */
+bool generation_finishing(const struct generation *generation);
+/* Its executors that have jobs. */
 unsigned generation_working(const struct generation *generation);
 /* The handlers that were loaded last. */
 const struct handlers *generation_handlers(const struct generation *generation);

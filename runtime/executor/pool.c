@@ -175,7 +175,7 @@ bool pool_can_reload(const struct pool *pool)
     unsigned leaving = 0;
     struct generation *generation;
     FOR_EACH_GENERATION(pool, generation)
-    leaving += generation != pool->current && generation != pool->coming && generation_living(generation);
+    leaving += generation != pool->current && generation_finishing(generation);
     return pool->state == POOL_RUNNING && leaving < LEAVING_MOST;
 }
 
@@ -224,12 +224,13 @@ bool pool_send(struct pool *pool, struct job *job)
     return true;
 }
 
-void pool_stop_job(struct pool *pool, struct job *job, enum board_why why)
+bool pool_stop_job(struct pool *pool, struct job *job, enum board_why why)
 {
     struct generation *generation;
     FOR_EACH_GENERATION(pool, generation)
     if (generation_stop_job(generation, job, why))
-        return;
+        return true;
+    return false;
 }
 
 void pool_recall(struct pool *pool)
@@ -290,12 +291,12 @@ static void find_job(void *context, struct job *job, uint64_t since_ns)
         search->found = job;
 }
 
-void pool_cancel(struct pool *pool, uint64_t id)
+bool pool_cancel(struct pool *pool, uint64_t id)
 {
     struct search search = {.id = id};
     pool_visit(pool, find_job, &search);
-    if (!search.found)
-        return;
+    if (!search.found || !pool_stop_job(pool, search.found, BOARD_CANCELLED))
+        return false;
     search.found->retry.max = 0;
-    pool_stop_job(pool, search.found, BOARD_CANCELLED);
+    return true;
 }

@@ -65,10 +65,10 @@ bool pool_ready(const struct pool *pool);
 const struct handlers *pool_handlers(const struct pool *pool);
 /* Gives the job to the ready executor with the least to do. False: none is ready, or all have work that takes long. */
 bool pool_send(struct pool *pool, struct job *job);
-/* Stops the job, if it runs: see executor_stop_job(). */
-void pool_stop_job(struct pool *pool, struct job *job, enum board_why why);
-/* Ends the running job with that id, if there is one, for good: it fails as "cancelled" and is not tried again. */
-void pool_cancel(struct pool *pool, uint64_t id);
+/* Stops the job, see executor_stop_job(). False: it does not run, or is being stopped already. */
+bool pool_stop_job(struct pool *pool, struct job *job, enum board_why why);
+/* Ends the running job with that id for good: it fails as "cancelled" and is not tried again. False as above. */
+bool pool_cancel(struct pool *pool, uint64_t id);
 /* Calls visit() for each executor with the job that it runs, and since when (clock_ns()), or NULL. */
 void pool_visit(
     const struct pool *pool, void (*visit)(void *context, struct job *job, uint64_t since_ns), void *context);

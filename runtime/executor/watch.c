@@ -39,10 +39,10 @@ static void climb(struct executor *executor, uint64_t now_ns)
     }
 }
 
-void executor_stop_job(struct executor *executor, struct job *job, enum board_why why, uint64_t limit_ms)
+bool executor_stop_job(struct executor *executor, struct job *job, enum board_why why, uint64_t limit_ms)
 {
     if (executor->stop_sequence)
-        return;
+        return false;
     executor_recall_behind(executor, job);
     executor_stop(executor);
     executor->stop_sequence = job->sequence;
@@ -52,6 +52,7 @@ void executor_stop_job(struct executor *executor, struct job *job, enum board_wh
     executor->board->stop.limit_ms = (uint32_t)limit_ms;
     atomic_store(&executor->board->stop.sequence, job->sequence);
     climb(executor, executor->stop_ns);
+    return true;
 }
 
 /* The job's time is over: its reservation is renewed before the signal, so that settling has a whole TTR. */

@@ -112,15 +112,20 @@ static int read_limits(
     return 0;
 }
 
-static int read_id(struct envelope *envelope, const struct json *root, struct error *error)
+bool envelope_id_valid(const char *id, size_t size)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
+    return size && size <= ENVELOPE_ID_LONGEST && strspn(id, allowed) == size;
+}
+
+static int read_id(struct envelope *envelope, const struct json *root, struct error *error)
+{
     size_t size;
     const struct json *value = json_member(root, "id");
     const char *id = json_as_text(value, &size);
     if (json_kind(value) == JSON_KIND_NULL)
         return 0;
-    if (!id || !size || size > ENVELOPE_ID_LONGEST || strspn(id, allowed) != size)
+    if (!id || !envelope_id_valid(id, size))
         return error_set(error, "\"id\" is no string of 1 to %d of A-Z a-z 0-9 . _ : -", ENVELOPE_ID_LONGEST);
     memcpy(envelope->id, id, size);
     return 0;

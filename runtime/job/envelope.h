@@ -43,5 +43,7 @@ void envelope_free(struct envelope *envelope);
 
 /* [a-z0-9_]+ segments joined by dots, none beginning with '_', not below "lib": the names that handlers can have. */
 bool envelope_name_valid(const char *name, size_t size);
+/* Whether it can be an envelope's id. */
+bool envelope_id_valid(const char *id, size_t size);
 
 #endif

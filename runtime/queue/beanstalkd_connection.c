@@ -1,5 +1,6 @@
 #include "queue/beanstalkd_connection.h"
 
+#include "base/address.h"
 #include "base/memory.h"
 #include "base/outbox.h"
 
@@ -46,40 +47,11 @@ struct connection {
     size_t first, pending, capacity;
 };
 
-/* Splits "host:port" and "[v6]:port"; false when it is neither. */
-static bool split(const char *server, char host[256], char port[6])
-{
-    const char *colon = strrchr(server, ':'), *start = server, *end = colon;
-    if (!colon)
-        return false;
-    if (*server == '[') {
-        start = server + 1;
-        end = colon - 1;
-        if (end <= start || *end != ']')
-            return false;
-    } else if (memchr(server, ':', (size_t)(colon - server))) {
-        return false;
-    }
-    size_t length = (size_t)(end - start), digits = strspn(colon + 1, "0123456789");
-    long number = strtol(colon + 1, NULL, 10);
-    if (!length || length >= 256 || !digits || digits > 5 || colon[1 + digits] || number < 1 || number > 65535)
-        return false;
-    memcpy(host, start, length);
-    host[length] = '\0';
-    memcpy(port, colon + 1, digits + 1);
-    return true;
-}
-
-static const char *unix_path(const char *server)
-{
-    return strncmp(server, "unix:", 5) == 0 ? server + 5 : NULL;
-}
-
 bool connection_address_valid(const char *server)
 {
-    char host[256], port[6];
-    const char *path = unix_path(server);
-    return path ? *path && strlen(path) < sizeof((struct sockaddr_un *)0)->sun_path : split(server, host, port);
+    char host[ADDRESS_HOST], port[ADDRESS_PORT];
+    const char *path = address_path(server);
+    return path ? *path && strlen(path) < sizeof((struct sockaddr_un *)0)->sun_path : address_split(server, host, port);
 }
 
 static void release(struct connection *connection)
@@ -227,10 +199,10 @@ static void on_connected(uv_connect_t *connect, int status)
     if (connection->state == CLOSED)
         return;
     if (status == 0) {
-        if (!unix_path(connection->server))
+        if (!address_path(connection->server))
             keep_alive(&connection->socket.tcp);
         on_open(connection);
-    } else if (unix_path(connection->server)) {
+    } else if (address_path(connection->server)) {
         connection_close(connection, uv_strerror(status));
     } else {
         fail_address(connection, status);
@@ -274,9 +246,9 @@ static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *
 /* A numeric address needs no resolver, whose threads would be the only ones of the process. */
 static int resolve(struct connection *connection)
 {
-    char host[256], port[6];
+    char host[ADDRESS_HOST], port[ADDRESS_PORT];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *addresses;
-    if (!split(connection->server, host, port))
+    if (!address_split(connection->server, host, port))
         return UV_EINVAL;
     if (getaddrinfo(host, port, &hints, &addresses) == 0) {
         use_addresses(connection, addresses);
@@ -291,7 +263,7 @@ static int resolve(struct connection *connection)
 static void on_start(uv_timer_t *timer)
 {
     struct connection *connection = timer->data;
-    const char *path = unix_path(connection->server);
+    const char *path = address_path(connection->server);
     uv_timer_start(timer, on_deadline, CONNECT_LIMIT_MS, 0);
     if (path) {
         connection->state = CONNECTING;
@@ -313,7 +285,7 @@ struct connection *connection_new(uv_loop_t *loop, const char *server, const str
     connection->server = mem_copy(server, strlen(server));
     connection->capacity = 16;
     connection->requests = mem_new(connection->capacity * sizeof *connection->requests);
-    if (unix_path(server))
+    if (address_path(server))
         uv_pipe_init(loop, &connection->socket.pipe, 0);
     else
         uv_tcp_init(loop, &connection->socket.tcp);

@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_BYTES = 8 * 1024 * 1024, SENT_MOST = 1000 };
+enum { KEPT_BYTES = 8 * 1024 * 1024, SENT_MOST = 1000, SENT_BYTES = 2 * 1024 * 1024 };
 
 struct backlog {
     struct redis *redis;
-    struct list entries; // oldest first; those that were sent come first
-    size_t bytes, sent;
+    struct list entries; // oldest first
+    size_t bytes, sent, sent_bytes;
     uint64_t dropped; // since it was last said
-    bool halted;      // Redis refuses for now: nothing is sent before the next flush from outside
+    bool halted;      // Redis is away or refuses: nothing is sent before backlog_retry()
 };
 
 struct entry {
@@ -24,6 +24,7 @@ struct entry {
     const char *purpose;
     bool sent;
     size_t size;
+    int subject;                  // index of a word, see backlog_add(); 0: none
     struct redis_command command; // its words stand in `bytes`
     char bytes[];
 };
@@ -43,7 +44,8 @@ static void forget(struct entry *entry)
     free(entry);
 }
 
-static void drop_oldest(struct backlog *backlog)
+/* False: all that is there was sent. */
+static bool drop_oldest(struct backlog *backlog)
 {
     for (struct list *link = backlog->entries.next; link != &backlog->entries; link = link->next) {
         struct entry *entry = list_entry(link, struct entry, place);
@@ -51,11 +53,12 @@ static void drop_oldest(struct backlog *backlog)
             continue;
         forget(entry);
         backlog->dropped++;
-        return;
+        return true;
     }
+    return false;
 }
 
-void backlog_add(struct backlog *backlog, const char *purpose, const struct redis_command *command)
+void backlog_add(struct backlog *backlog, const char *purpose, const struct redis_command *command, int subject)
 {
     size_t size = 0;
     for (int i = 0; i < command->count; i++)
@@ -65,6 +68,7 @@ void backlog_add(struct backlog *backlog, const char *purpose, const struct redi
     entry->backlog = backlog;
     entry->purpose = purpose;
     entry->size = sizeof *entry + size;
+    entry->subject = subject;
     for (int i = 0; i < command->count; i++) {
         memcpy(at, command->words[i], command->sizes[i]);
         redis_bytes(&entry->command, at, command->sizes[i]);
@@ -72,8 +76,25 @@ void backlog_add(struct backlog *backlog, const char *purpose, const struct redi
     }
     list_insert(&backlog->entries, &entry->place);
     backlog->bytes += entry->size;
-    if (backlog->bytes > KEPT_BYTES)
-        drop_oldest(backlog);
+    while (backlog->bytes > KEPT_BYTES && drop_oldest(backlog)) {
+    }
+}
+
+static bool same_subject(const struct entry *one, const struct entry *other)
+{
+    const struct redis_command *a = &one->command, *b = &other->command;
+    return one->subject && one->subject == other->subject && a->sizes[one->subject] == b->sizes[one->subject] &&
+           memcmp(a->words[one->subject], b->words[one->subject], a->sizes[one->subject]) == 0;
+}
+
+/* A later one of the same subject makes an earlier one needless; sent again it would even undo the later one. */
+static bool is_outdone(const struct entry *entry)
+{
+    const struct list *end = &entry->backlog->entries;
+    for (const struct list *link = entry->place.next; link != end; link = link->next)
+        if (same_subject(entry, list_entry(link, struct entry, place)))
+            return true;
+    return false;
 }
 
 /* Whether it may work later; what is wrong with the command itself stays wrong. */
@@ -91,12 +112,10 @@ static void say_dropped(struct backlog *backlog)
 {
     if (!backlog->dropped)
         return;
-    LOG(LEVEL_WARNING, "{count} records of what failed and what became of jobs were dropped while redis was away",
+    LOG(LEVEL_WARNING, "{count} updates of failures and job records were dropped while redis was away",
         F_NUMBER("count", backlog->dropped));
     backlog->dropped = 0;
 }
-
-static void send_some(struct backlog *backlog);
 
 static void on_reply(void *context, const redisReply *reply)
 {
@@ -104,45 +123,49 @@ static void on_reply(void *context, const redisReply *reply)
     struct backlog *backlog = entry->backlog;
     bool again = !reply || (reply->type == REDIS_REPLY_ERROR && passes(reply));
     backlog->sent--;
+    backlog->sent_bytes -= entry->size;
     entry->sent = false;
     backlog->halted |= again;
+    if (!again || is_outdone(entry))
+        forget(entry);
     if (again)
         return;
-    forget(entry);
     say_dropped(backlog);
     if (backlog->sent < SENT_MOST / 2)
-        send_some(backlog);
+        backlog_flush(backlog);
 }
 
-static void send_some(struct backlog *backlog)
+void backlog_flush(struct backlog *backlog)
 {
     for (struct list *link = backlog->entries.next; link != &backlog->entries && !backlog->halted; link = link->next) {
         struct entry *entry = list_entry(link, struct entry, place);
         if (entry->sent)
             continue;
-        if (backlog->sent >= SENT_MOST || !redis_send(backlog->redis, entry->purpose, &entry->command, on_reply, entry))
+        if (backlog->sent >= SENT_MOST || backlog->sent_bytes >= SENT_BYTES ||
+            !redis_send(backlog->redis, entry->purpose, &entry->command, on_reply, entry))
             return;
         entry->sent = true;
         backlog->sent++;
+        backlog->sent_bytes += entry->size;
     }
 }
 
-void backlog_flush(struct backlog *backlog)
+void backlog_retry(struct backlog *backlog)
 {
     backlog->halted = false;
-    send_some(backlog);
-}
-
-bool backlog_empty(const struct backlog *backlog)
-{
-    return list_empty(&backlog->entries);
+    backlog_flush(backlog);
 }
 
 void backlog_free(struct backlog *backlog)
 {
+    size_t left = 0;
     for (struct list *link = backlog->entries.next, *after; link != &backlog->entries; link = after) {
         after = link->next;
+        left++;
         free(list_entry(link, struct entry, place));
     }
+    if (left)
+        LOG(LEVEL_WARNING, "redis was away: {count} updates of failures and job records are lost with this stop",
+            F_NUMBER("count", left + backlog->dropped));
     free(backlog);
 }

@@ -2,20 +2,22 @@
 #define LUNASTALK_REDIS_BACKLOG_H
 /*
  * Commands that shall be carried out in the end: what failed, what became of jobs. Kept while Redis is away or refuses to
- * write, up to a bound, and sent in their order; sent again when a connection went before the answer. When it is full the
- * oldest is dropped, and the number of those is said.
+ * write, up to 8 MB, and sent in their order; sent again when they were refused for now, or when the connection went before
+ * the answer. When it is full the oldest is dropped. What was dropped, and what is left at the end, is counted and said.
  */
 #include "redis/connection.h"
 
 struct backlog;
 
 struct backlog *backlog_new(struct redis *redis);
-/* Takes a copy. It leaves with the next backlog_flush(). */
-void backlog_add(struct backlog *backlog, const char *purpose, const struct redis_command *command);
-/* Sends what may leave: at the end of a turn, and when Redis may be well again. */
+/*
+ * Takes a copy. It leaves with the next backlog_flush(). `subject` is the index of the word that names what it is about (a
+ * key): once a later one about the same stands behind it, it is not sent again. 0: it is needed in any case.
+ */
+void backlog_add(struct backlog *backlog, const char *purpose, const struct redis_command *command, int subject);
+/* Sends what may leave: at the end of a turn. Nothing after a refusal or a loss until backlog_retry(), once a second. */
 void backlog_flush(struct backlog *backlog);
-/* Whether something waits to be sent or answered. */
-bool backlog_empty(const struct backlog *backlog);
+void backlog_retry(struct backlog *backlog);
 /* After the connection has closed. */
 void backlog_free(struct backlog *backlog);
 

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { WHO_MOST = 200 };
+
 struct look {
     struct redis *redis;
     uint64_t id;
@@ -14,20 +16,15 @@ struct look {
     void *context;
 };
 
-static void on_deleted(void *context, const redisReply *reply)
-{
-    (void)context, (void)reply;
-}
-
 static void on_answer(void *context, const redisReply *reply)
 {
     struct look *look = context;
     struct redis_command command = {0};
-    if (reply && reply->type == REDIS_REPLY_STRING) {
+    if (reply && reply->type == REDIS_REPLY_STRING &&
+        look->found(look->context, look->id, reply->str, reply->len < WHO_MOST ? reply->len : WHO_MOST)) {
         redis_word(&command, "DEL");
         redis_word(&command, look->key);
-        redis_send(look->redis, "cancel", &command, on_deleted, NULL);
-        look->found(look->context, look->id, reply->str, reply->len < 200 ? reply->len : 200);
+        redis_send(look->redis, "cancel", &command, NULL, NULL);
     }
     free(look->key);
     free(look);
@@ -38,8 +35,8 @@ void cancels_look(struct redis *redis, const char *instance, uint64_t id, cancel
     char name[128];
     struct redis_command command = {0};
     struct look *look = mem_new(sizeof *look);
-    snprintf(name, sizeof name, "%s:%llu", instance, (unsigned long long)id);
-    *look = (struct look){redis, id, redis_key(redis, "lunastalk.cancel:", name), found, context};
+    snprintf(name, sizeof name, CANCELS_KEY, instance, (unsigned long long)id);
+    *look = (struct look){redis, id, redis_key(redis, "", name), found, context};
     redis_word(&command, "GET");
     redis_word(&command, look->key);
     if (redis_send(redis, "cancel", &command, on_answer, look))

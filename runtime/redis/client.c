@@ -1,5 +1,6 @@
 #include "redis/client.h"
 
+#include "base/address.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_LIMIT_MS = 5000, WORDS_MOST = 16, HOST_LONGEST = 255 };
+enum { ANSWER_LIMIT_MS = 5000, WORDS_MOST = 16 };
 
 struct redis_client {
     redisContext *context;
@@ -34,17 +35,11 @@ static int fail_context(struct redis_client *client, struct error *error)
 static redisContext *dial(const char *server)
 {
     const struct timeval limit = {.tv_sec = ANSWER_LIMIT_MS / 1000};
-    char host[HOST_LONGEST + 1];
-    const char *colon = strrchr(server, ':');
-    size_t size = (size_t)(colon - server);
-    if (strncmp(server, "unix:", 5) == 0)
-        return redisConnectUnixWithTimeout(server + 5, limit);
-    if (*server == '[') {
-        server++;
-        size -= 2;
-    }
-    snprintf(host, sizeof host, "%.*s", (int)size, server);
-    return redisConnectWithTimeout(host, atoi(colon + 1), limit);
+    char host[ADDRESS_HOST], port[ADDRESS_PORT] = "0";
+    if (address_path(server))
+        return redisConnectUnixWithTimeout(address_path(server), limit);
+    address_split(server, host, port); // the configuration has accepted it
+    return redisConnectWithTimeout(host, atoi(port), limit);
 }
 
 /* Waits until something can be read; a server that drips has no longer than one that is silent. */
@@ -80,9 +75,10 @@ static redisReply *exchange(struct redis_client *client, struct error *error)
 
 static int refuse(const struct redis_client *client, const char *const *words, const char *answer, struct error *error)
 {
-    bool secret = strcmp(words[0], "AUTH") == 0;
-    return error_set(error, "Redis at %s: %s%s%s: %.300s", client->server, words[0], secret || !words[1] ? "" : " ",
-        secret || !words[1] ? "" : words[1], answer);
+    bool script = strcmp(words[0], "EVAL") == 0;
+    const char *key = strcmp(words[0], "AUTH") == 0 ? NULL : words[script ? 3 : 1];
+    return error_set(
+        error, "Redis at %s: %s%s%s: %.300s", client->server, words[0], key ? " " : "", key ? key : "", answer);
 }
 
 redisReply *redis_client_ask(struct redis_client *client, int type, const char *const *words, struct error *error)

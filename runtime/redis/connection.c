@@ -1,11 +1,13 @@
 #include "redis/connection.h"
 
+#include "base/address.h"
 #include "base/backoff.h"
 #include "base/list.h"
 #include "base/memory.h"
 #include "config/secret.h"
 #include "log/log.h"
 #include "redis/adapter.h"
+#include "redis/trouble.h"
 
 #include <fcntl.h>
 #include <hiredis/async.h>
@@ -41,14 +43,15 @@ struct redis {
     struct list waiting; // for the end of the present try
     struct list pending;
     size_t pending_count, pending_bytes;
-    char trouble[32];       // code of what was warned about; "" all is well
-    const char *trouble_by; // the purpose that met it; NULL: there was no connection
+    struct trouble trouble;
 };
+
+static const char CONNECTING[] = "connecting";
 
 struct pending {
     struct list place;
     struct redis *redis;
-    const char *purpose;
+    char what[64]; // purpose and verb, or CONNECTING
     uint64_t sent_ms;
     size_t size;
     redis_done *done;
@@ -76,7 +79,7 @@ void redis_bytes(struct redis_command *command, const char *bytes, size_t size)
 
 bool redis_up(const struct redis *redis)
 {
-    return redis->state == REDIS_UP && !redis->closing;
+    return redis->state == REDIS_UP;
 }
 
 char *redis_key(const struct redis *redis, const char *prefix, const char *name)
@@ -86,36 +89,6 @@ char *redis_key(const struct redis *redis, const char *prefix, const char *name)
     char *key = mem_new(size);
     snprintf(key, size, "%s%s%s", first, prefix, name);
     return key;
-}
-
-/* ---- what is wrong with Redis, said once ---- */
-
-static void warn(struct redis *redis, const char *purpose, const char *why)
-{
-    char code[sizeof redis->trouble];
-    snprintf(code, sizeof code, "%.*s", (int)strcspn(why, " "), why);
-    if (redis->closing || strcmp(code, redis->trouble) == 0 || (*redis->trouble && !purpose && !redis->trouble_by))
-        return;
-    memcpy(redis->trouble, code, sizeof code);
-    redis->trouble_by = purpose;
-    LOG(LEVEL_WARNING, "redis at {server}: {why}; jobs go on without it", F_TEXT("server", redis->config->redis.server),
-        F_TEXT("why", why), F_TEXT("for", purpose ? purpose : "connecting"));
-}
-
-static void well(struct redis *redis, const char *purpose)
-{
-    if (!*redis->trouble || redis->trouble_by != purpose)
-        return;
-    *redis->trouble = '\0';
-    LOG(LEVEL_NOTICE, "redis at {server} is well again", F_TEXT("server", redis->config->redis.server));
-}
-
-static void judge(struct redis *redis, const char *purpose, const redisReply *reply)
-{
-    if (reply && reply->type == REDIS_REPLY_ERROR)
-        warn(redis, purpose, reply->str);
-    else if (reply && purpose)
-        well(redis, purpose);
 }
 
 /* ---- who waits for a connection ---- */
@@ -152,8 +125,8 @@ static void fall(struct redis *redis, const char *why)
     if (why && redis->state == REDIS_UP)
         LOG(LEVEL_INFO, "the connection to redis at {server} is lost: {why}",
             F_TEXT("server", redis->config->redis.server), F_TEXT("why", why));
-    else if (why)
-        warn(redis, NULL, why);
+    else if (why && !redis->closing)
+        trouble_warn(&redis->trouble, redis->config->redis.server, CONNECTING, why);
     redis->state = REDIS_DOWN;
     redis->async = NULL;
     uv_timer_stop(&redis->limit);
@@ -191,6 +164,15 @@ static void on_limit(uv_timer_t *timer)
 
 /* ---- commands ---- */
 
+static void judge(struct redis *redis, const struct pending *pending, const redisReply *reply)
+{
+    const char *server = redis->config->redis.server;
+    if (reply && reply->type == REDIS_REPLY_ERROR)
+        trouble_warn(&redis->trouble, server, pending->what, reply->str);
+    else if (reply && strcmp(pending->what, CONNECTING) != 0) // that works when all of its commands have
+        trouble_over(&redis->trouble, server, pending->what);
+}
+
 static void on_reply(redisAsyncContext *async, void *answer, void *data)
 {
     struct pending *pending = data;
@@ -200,8 +182,9 @@ static void on_reply(redisAsyncContext *async, void *answer, void *data)
     list_remove(&pending->place);
     redis->pending_count--;
     redis->pending_bytes -= pending->size;
-    judge(redis, pending->purpose, reply);
-    pending->done(pending->context, reply);
+    judge(redis, pending, reply);
+    if (pending->done)
+        pending->done(pending->context, reply);
     free(pending);
     if (redis->closing && !redis->pending_count)
         uv_timer_start(&redis->retry, on_retry, 0, 0);
@@ -211,8 +194,11 @@ static bool send_command(
     struct redis *redis, const char *purpose, const struct redis_command *command, redis_done *done, void *context)
 {
     struct pending *pending = mem_new(sizeof *pending);
-    *pending = (struct pending){
-        .redis = redis, .purpose = purpose, .sent_ms = uv_now(redis->loop), .done = done, .context = context};
+    *pending = (struct pending){.redis = redis, .sent_ms = uv_now(redis->loop), .done = done, .context = context};
+    if (purpose)
+        snprintf(pending->what, sizeof pending->what, "%s %.*s", purpose, (int)command->sizes[0], command->words[0]);
+    else
+        snprintf(pending->what, sizeof pending->what, "%s", CONNECTING);
     for (int i = 0; i < command->count; i++)
         pending->size += command->sizes[i];
     if (redisAsyncCommandArgv(redis->async, on_reply, pending, command->count, (const char **)command->words,
@@ -250,10 +236,10 @@ static void on_greeted(void *context, const redisReply *reply)
     } else if (last) {
         redis->state = REDIS_UP;
         backoff_reset(&redis->backoff);
-        well(redis, NULL);
+        trouble_over(&redis->trouble, redis->config->redis.server, CONNECTING);
         if (!redis->closing)
             redis->on_up(redis->context);
-        tell_waiting(redis, redis_up(redis));
+        tell_waiting(redis, true);
     }
 }
 
@@ -298,8 +284,9 @@ static void on_disconnected(const redisAsyncContext *async, int status)
 /* `address` NULL: a unix socket. */
 static void connect_to(struct redis *redis, const char *address, int port)
 {
-    const char *server = redis->config->redis.server;
-    redisAsyncContext *async = address ? redisAsyncConnect(address, port) : redisAsyncConnectUnix(server + 5);
+    const char *path = address_path(redis->config->redis.server);
+    redisAsyncContext *async = address ? redisAsyncConnect(address, port) : redisAsyncConnectUnix(path);
+    uv_timer_start(&redis->limit, on_limit, REPLY_LIMIT_MS, 0);
     if (!async || async->err || adapter_attach(async, redis->loop) != 0) {
         fall(redis, async && async->err ? async->errstr : "no memory");
         if (async)
@@ -314,40 +301,48 @@ static void connect_to(struct redis *redis, const char *address, int port)
     redisAsyncSetDisconnectCallback(async, on_disconnected);
 }
 
+/* The next of the addresses with each try: of a name with several, one may be well. */
+static void use_addresses(struct redis *redis, const struct addrinfo *first)
+{
+    char text[INET6_ADDRSTRLEN];
+    unsigned count = 0;
+    const struct addrinfo *one = first;
+    for (const struct addrinfo *each = first; each; each = each->ai_next)
+        count++;
+    for (unsigned left = redis->tries++ % count; left; left--)
+        one = one->ai_next;
+    if (one->ai_family == AF_INET6)
+        uv_ip6_name((const struct sockaddr_in6 *)one->ai_addr, text, sizeof text);
+    else
+        uv_ip4_name((const struct sockaddr_in *)one->ai_addr, text, sizeof text);
+    // sin_port and sin6_port are at the same place
+    connect_to(redis, text, ntohs(((const struct sockaddr_in *)one->ai_addr)->sin_port));
+}
+
 static void on_resolved(uv_getaddrinfo_t *query, int status, struct addrinfo *found)
 {
     struct redis *redis = query->data;
-    char text[INET6_ADDRSTRLEN];
-    unsigned count = 0;
     free(query);
     redis->query = NULL;
-    for (struct addrinfo *one = found; one; one = one->ai_next)
-        count++;
-    if (status != 0 || !count || redis->closing) {
-        fall(redis, status == UV_ECANCELED ? "no answer within 2 s" : status ? uv_strerror(status) : "no address");
-    } else {
-        struct addrinfo *one = found;
-        for (unsigned left = redis->tries++ % count; left; left--)
-            one = one->ai_next;
-        bool v6 = one->ai_family == AF_INET6;
-        if (v6)
-            uv_ip6_name((const struct sockaddr_in6 *)one->ai_addr, text, sizeof text);
-        else
-            uv_ip4_name((const struct sockaddr_in *)one->ai_addr, text, sizeof text);
-        // sin_port and sin6_port are at the same place
-        connect_to(redis, text, ntohs(((const struct sockaddr_in *)one->ai_addr)->sin_port));
-    }
+    if (status != 0 || redis->closing)
+        fall(redis, status == UV_ECANCELED ? "no answer within 2 s" : status ? uv_strerror(status) : NULL);
+    else
+        use_addresses(redis, found);
     uv_freeaddrinfo(found);
 }
 
-/* "host:port" or "[v6]:port", off the loop. */
+/* A numeric address needs no resolver, whose threads would be the only ones of the process. */
 static void resolve(struct redis *redis)
 {
-    char host[256];
-    const char *server = redis->config->redis.server, *port = strrchr(server, ':') + 1;
-    bool bracket = *server == '[';
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    snprintf(host, sizeof host, "%.*s", (int)(port - server - 1 - 2 * bracket), server + bracket);
+    char host[ADDRESS_HOST], port[ADDRESS_PORT];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *found;
+    address_split(redis->config->redis.server, host, port); // the configuration has accepted it
+    if (getaddrinfo(host, port, &hints, &found) == 0) {
+        use_addresses(redis, found);
+        freeaddrinfo(found);
+        return;
+    }
+    hints.ai_flags = 0;
     redis->state = REDIS_RESOLVING;
     redis->query = mem_new(sizeof *redis->query);
     redis->query->data = redis;
@@ -369,8 +364,7 @@ static void on_timer_closed(uv_handle_t *handle)
 static void end(struct redis *redis)
 {
     tell_waiting(redis, false);
-    if (redis->state != REDIS_DOWN)
-        drop(redis, NULL);
+    drop(redis, NULL);
     uv_close((uv_handle_t *)&redis->retry, on_timer_closed);
     uv_close((uv_handle_t *)&redis->limit, on_timer_closed);
 }
@@ -387,21 +381,18 @@ static void on_retry(uv_timer_t *timer)
     }
     redis->tried = true;
     uv_timer_start(&redis->limit, on_limit, REPLY_LIMIT_MS, 0);
-    if (strncmp(redis->config->redis.server, "unix:", 5) == 0)
+    if (address_path(redis->config->redis.server))
         connect_to(redis, NULL, 0);
     else
         resolve(redis);
 }
 
 struct redis *redis_new(
-    uv_loop_t *loop, const struct config *config, void (*on_up)(void *), void *context, struct error *error)
+    uv_loop_t *loop, const struct config *config, const char *password, void (*on_up)(void *), void *context)
 {
-    char password[SECRET_ROOM];
-    if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, error) < 0)
-        return NULL;
     struct redis *redis = mem_new(sizeof *redis);
     *redis = (struct redis){.loop = loop, .config = config, .on_up = on_up, .context = context, .handles = 2};
-    memcpy(redis->password, password, sizeof password);
+    snprintf(redis->password, sizeof redis->password, "%s", password);
     redis->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .cap_ms = RETRY_CAP_MS};
     list_init(&redis->pending);
     list_init(&redis->waiting);

@@ -9,7 +9,6 @@
  *
  * Each command gets exactly one completion. What Redis refuses, and an absent Redis, is one warning until it is well again.
  */
-#include "base/error.h"
 #include "config/config.h"
 
 #include <uv.h>
@@ -17,15 +16,15 @@
 struct redis;
 struct redisReply;
 
-/* A NULL reply: there is no answer, and whether the command was carried out is not known. */
+/* A NULL reply: there is no answer, and whether the command was carried out is not known. NULL: nobody wants to know. */
 typedef void redis_done(void *context, const struct redisReply *reply);
 
 /*
- * `on_up(context)` each time when commands can be sent. The configuration lives as long as the connection. NULL and the
- * reason in `error`: the password cannot be read.
+ * `on_up(context)` each time when commands can be sent. The configuration lives as long as the connection; `password` ("":
+ * none) is copied.
  */
 struct redis *redis_new(
-    uv_loop_t *loop, const struct config *config, void (*on_up)(void *), void *context, struct error *error);
+    uv_loop_t *loop, const struct config *config, const char *password, void (*on_up)(void *), void *context);
 
 bool redis_up(const struct redis *redis);
 /* For what cannot be done later: then(context, up) once, now, or when the connection that is being made is up or has failed. */
@@ -51,7 +50,8 @@ void redis_bytes(struct redis_command *command, const char *bytes, size_t size);
 bool redis_send(
     struct redis *redis, const char *purpose, const struct redis_command *command, redis_done *done, void *context);
 
-/* Closes when everything is answered, after half a second at most; frees it. `on_up` is not called again. */
+/* Closes when everything is answered, after half a second at most; frees it. Until then it sends. `on_up` is not called
+ * again. */
 void redis_close(struct redis *redis);
 
 #endif

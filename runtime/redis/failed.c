@@ -1,11 +1,12 @@
 #include "redis/failed.h"
 
+#include "redis/failures.h"
+
 #include <hiredis/hiredis.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY  "lunastalk.failed"
 #define PAGE "100" // entries; each has some 10 KB at most
 
 enum { ENTRY_ID_LONGEST = 48 };
@@ -59,7 +60,7 @@ static void visit_page(const redisReply *page, failed_visit *visit, void *contex
 
 int failed_each(struct redis_client *client, uint64_t since_ms, failed_visit *visit, void *context, struct error *error)
 {
-    char start[ENTRY_ID_LONGEST], end[ENTRY_ID_LONGEST] = "+", *key = redis_client_key(client, KEY);
+    char start[ENTRY_ID_LONGEST], end[ENTRY_ID_LONGEST] = "+", *key = redis_client_key(client, FAILURES_KEY);
     int result = 0;
     snprintf(start, sizeof start, "%llu", (unsigned long long)since_ms);
     while (*end && result == 0) {
@@ -77,7 +78,7 @@ int failed_each(struct redis_client *client, uint64_t since_ms, failed_visit *vi
 
 int failed_remove(struct redis_client *client, const char *entry, struct error *error)
 {
-    char *key = redis_client_key(client, KEY);
+    char *key = redis_client_key(client, FAILURES_KEY);
     redisReply *reply =
         redis_client_ask(client, REDIS_REPLY_INTEGER, (const char *[]){"XDEL", key, entry, NULL}, error);
     free(key);

@@ -48,5 +48,5 @@ void failures_add(struct backlog *backlog, const char *key, const struct failure
     field(&command, "runtime", runtime);
     field(&command, "worker", failure->worker);
     field(&command, "record", failure->record);
-    backlog_add(backlog, "failures", &command);
+    backlog_add(backlog, "failures", &command, 0);
 }

@@ -1,6 +1,7 @@
 #include "redis/hash.h"
 
 #include <hiredis/hiredis.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,12 +47,12 @@ const char *hash_get(const struct hash *hash, const char *name)
     return NULL;
 }
 
-/* The answer to one command on a field is 1 or 0. */
-static int change(struct redis_client *client, const char *command, const char *key, const char *name,
-    const char *value, bool *changed, struct error *error)
+/* A command on `key`, its word number `at`, whose answer is 1 or 0. */
+static int change(
+    struct redis_client *client, const char **words, size_t at, const char *key, bool *changed, struct error *error)
 {
     char *whole = redis_client_key(client, key);
-    const char *words[] = {command, whole, name, value, NULL};
+    words[at] = whole;
     redisReply *reply = redis_client_ask(client, REDIS_REPLY_INTEGER, words, error);
     free(whole);
     if (!reply)
@@ -61,13 +62,22 @@ static int change(struct redis_client *client, const char *command, const char *
     return 0;
 }
 
-int hash_set_new(
-    struct redis_client *client, const char *key, const char *name, const char *value, bool *set, struct error *error)
-{
-    return change(client, "HSETNX", key, name, value, set, error);
-}
-
 int hash_remove(struct redis_client *client, const char *key, const char *name, bool *found, struct error *error)
 {
-    return change(client, "HDEL", key, name, NULL, found, error);
+    const char *words[] = {"HDEL", NULL, name, NULL};
+    return change(client, words, 1, key, found, error);
+}
+
+int hash_create(struct redis_client *client, const char *key, const char *const fields[HASH_FIELDS_MOST],
+    uint32_t ttl_s, bool *made, struct error *error)
+{
+    static const char script[] = "if redis.call('HSETNX', KEYS[1], ARGV[2], ARGV[3]) == 0 then return 0 end "
+                                 "redis.call('HSET', KEYS[1], unpack(ARGV, 2)) "
+                                 "return redis.call('EXPIRE', KEYS[1], ARGV[1])";
+    char ttl[16];
+    const char *words[5 + HASH_FIELDS_MOST + 1] = {"EVAL", script, "1", NULL, ttl};
+    snprintf(ttl, sizeof ttl, "%u", ttl_s);
+    for (size_t i = 0; i < HASH_FIELDS_MOST && fields[i]; i++)
+        words[5 + i] = fields[i];
+    return change(client, words, 3, key, made, error);
 }

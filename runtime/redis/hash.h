@@ -7,6 +7,7 @@
 #include "redis/client.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct hash {
     struct redisReply *reply;
@@ -22,9 +23,13 @@ const char *hash_value(const struct hash *hash, size_t index, size_t *size);
 /* The value of the field, or NULL. */
 const char *hash_get(const struct hash *hash, const char *name);
 
-/* Sets the field only when it is not there: then `set` becomes true. */
-int hash_set_new(
-    struct redis_client *client, const char *key, const char *name, const char *value, bool *set, struct error *error);
+/*
+ * Makes it with `fields` (name, value, … NULL) for `ttl_s`, at once or not at all: not when it has a field of the first
+ * name. `made` tells.
+ */
+enum { HASH_FIELDS_MOST = 16 };
+int hash_create(struct redis_client *client, const char *key, const char *const fields[HASH_FIELDS_MOST],
+    uint32_t ttl_s, bool *made, struct error *error);
 int hash_remove(struct redis_client *client, const char *key, const char *name, bool *found, struct error *error);
 
 #endif

@@ -43,11 +43,6 @@ static bool is_old(const redisReply *value)
     return then < time(NULL) - WEEK_S;
 }
 
-static void on_removed(void *context, const redisReply *reply)
-{
-    (void)context, (void)reply;
-}
-
 static void remove_old(struct heartbeat *heartbeat, const redisReply *pairs)
 {
     for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
@@ -57,7 +52,7 @@ static void remove_old(struct heartbeat *heartbeat, const redisReply *pairs)
         redis_word(&command, "HDEL");
         redis_word(&command, heartbeat->key);
         redis_bytes(&command, pairs->element[i]->str, pairs->element[i]->len);
-        redis_send(heartbeat->redis, "heartbeat", &command, on_removed, NULL);
+        redis_send(heartbeat->redis, "heartbeat", &command, NULL, NULL);
     }
 }
 
@@ -138,11 +133,6 @@ static void ask(struct heartbeat *heartbeat, const char *purpose, const char *ve
     redis_send(heartbeat->redis, purpose, &command, done, heartbeat);
 }
 
-static void on_written(void *context, const redisReply *reply)
-{
-    (void)context, (void)reply;
-}
-
 static void write_field(struct heartbeat *heartbeat)
 {
     struct buffer json = {0};
@@ -152,7 +142,7 @@ static void write_field(struct heartbeat *heartbeat)
     redis_word(&command, heartbeat->key);
     redis_word(&command, heartbeat->id);
     redis_bytes(&command, buffer_data(&json), buffer_size(&json));
-    redis_send(heartbeat->redis, "heartbeat", &command, on_written, heartbeat);
+    redis_send(heartbeat->redis, "heartbeat", &command, NULL, NULL);
     buffer_free(&json);
     heartbeat->written_ms = uv_now(heartbeat->timer.loop);
 }
@@ -172,7 +162,9 @@ static void beat(struct heartbeat *heartbeat)
     if (!redis_up(heartbeat->redis))
         return;
     heartbeat->events.beat(heartbeat->events.context);
-    ask(heartbeat, "heartbeat", "HGET", heartbeat->key, heartbeat->id, on_own);
+    // What stands there before our first one is of our former life, be it that it was killed a moment ago.
+    if (heartbeat->written_ms)
+        ask(heartbeat, "heartbeat", "HGET", heartbeat->key, heartbeat->id, on_own);
     write_field(heartbeat);
     ask(heartbeat, "version", "GET", heartbeat->version_key, NULL, on_version);
     sweep(heartbeat);

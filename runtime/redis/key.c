@@ -26,14 +26,6 @@ int key_set(struct redis_client *client, const char *key, const char *value, uin
     return ask(client, REDIS_REPLY_STATUS, "SET", key, value, ttl_s ? "EX" : NULL, seconds, &ignored, error);
 }
 
-int key_expire(struct redis_client *client, const char *key, uint32_t ttl_s, struct error *error)
-{
-    char seconds[16];
-    bool ignored;
-    snprintf(seconds, sizeof seconds, "%u", ttl_s);
-    return ask(client, REDIS_REPLY_INTEGER, "EXPIRE", key, seconds, NULL, NULL, &ignored, error);
-}
-
 int key_exists(struct redis_client *client, const char *key, bool *found, struct error *error)
 {
     return ask(client, REDIS_REPLY_INTEGER, "EXISTS", key, NULL, NULL, NULL, found, error);

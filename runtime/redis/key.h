@@ -7,7 +7,6 @@
 
 /* `ttl_s` 0: for ever. Whatever was there is replaced. */
 int key_set(struct redis_client *client, const char *key, const char *value, uint32_t ttl_s, struct error *error);
-int key_expire(struct redis_client *client, const char *key, uint32_t ttl_s, struct error *error);
 int key_exists(struct redis_client *client, const char *key, bool *found, struct error *error);
 int key_delete(struct redis_client *client, const char *key, bool *found, struct error *error);
 

@@ -32,7 +32,7 @@ static void on_taken(void *context, const redisReply *reply)
     else if (reply && reply->type == REDIS_REPLY_NIL)
         finish(context, false, NULL);
     else
-        finish(context, false, reply ? reply->str : "no answer");
+        finish(context, false, reply && reply->type == REDIS_REPLY_ERROR ? reply->str : "no answer");
 }
 
 static void on_ready(void *context, bool up)
@@ -69,6 +69,6 @@ void locks_give_back(struct backlog *backlog, struct redis *redis, const char *n
     redis_word(&command, "1");
     redis_word(&command, key);
     redis_word(&command, holder);
-    backlog_add(backlog, "once", &command);
+    backlog_add(backlog, "once", &command, 0);
     free(key);
 }

@@ -5,7 +5,7 @@
 
 /*
  * Takes `name` for `holder`. done(context, first, problem) once, possibly at once; problem NULL: `first` tells whether nobody
- * had it. With a problem nothing is known: nobody may go on as if it were the first.
+ * had it. With a problem nothing is known: nobody may go on as if it were the first, and it may have been taken all the same.
  */
 typedef void locks_done(void *context, bool first, const char *problem);
 void locks_take(

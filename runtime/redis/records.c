@@ -1,8 +1,9 @@
 #include "redis/records.h"
 
-#include "base/buffer.h"
+#include "base/memory.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 enum { ERROR_MOST = 1024 };
@@ -15,12 +16,34 @@ static void field(struct redis_command *command, const char *name, const char *t
     redis_word(command, text);
 }
 
-static void begin(struct redis_command *command, const char *verb, const struct buffer *key)
-{
-    *command = (struct redis_command){0};
-    redis_word(command, verb);
-    redis_bytes(command, buffer_data(key), buffer_size(key));
-}
+/*
+ * One script, so that a record is never without its end. It knows what a worker does not without asking beanstalkd: which
+ * attempt this is, when nothing says it. And it leaves alone what is newer: what comes late, after Redis was away, may be of
+ * an attempt that others have finished.
+ *
+ * KEYS[1] the record · ARGV: ttl, state, attempt or "", worker, job, now, then fields and values
+ */
+static const char script[] =
+    "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'worker', 'job') "
+    "local ttl, state, attempt, worker, job, now = unpack(ARGV, 1, 6) "
+    "local was, before = old[1], tonumber(old[2] or '') "
+    "local ended = was == 'done' or was == 'buried' "
+    "if old[4] == job then "
+    "  if attempt ~= '' and before and before > tonumber(attempt) and was ~= 'buried' then return 0 end "
+    "  if state == 'lost' and (ended or was == 'running' and old[3] ~= worker) then return 0 end "
+    "end "
+    "if attempt == '' then "
+    "  if was == 'retrying' then attempt = (before or 0) + 1 "
+    "  elseif was == 'buried' or not before then attempt = 1 "
+    "  else attempt = before end "
+    "end "
+    "redis.call('HSETNX', KEYS[1], 'created', now) "
+    "redis.call('HSET', KEYS[1], 'state', state, 'attempt', attempt, 'worker', worker, 'job', job, 'updated', now, "
+    "  unpack(ARGV, 7)) "
+    "redis.call('EXPIRE', KEYS[1], ttl) "
+    "return 1";
+
+enum { KEY_WORD = 3 }; // in EVAL script 1 key …
 
 struct numbers {
     char now[32], job[24], attempt[16], runtime[32], ttl[16];
@@ -39,16 +62,12 @@ static void write_numbers(struct numbers *numbers, const struct record *record, 
 
 static void set_fields(struct redis_command *command, const struct record *record, const struct numbers *numbers)
 {
-    field(command, "state", record->state);
-    field(command, "updated", numbers->now);
     field(command, "name", record->name);
-    field(command, "job", numbers->job);
     field(command, "tube", record->tube);
     field(command, "server", record->server);
-    field(command, "worker", record->worker);
-    field(command, "attempt", record->attempt ? numbers->attempt : NULL);
     field(command, "progress", record->progress);
-    field(command, "runtime", record->runtime_ns ? numbers->runtime : NULL);
+    redis_word(command, "runtime");
+    redis_word(command, record->runtime_ns ? numbers->runtime : "");
     redis_word(command, "error");
     redis_bytes(command, record->error_size ? record->error : "",
         record->error_size < ERROR_MOST ? record->error_size : ERROR_MOST);
@@ -57,20 +76,20 @@ static void set_fields(struct redis_command *command, const struct record *recor
 void records_update(struct backlog *backlog, const struct records_options *options, const struct record *record)
 {
     struct numbers numbers;
-    struct redis_command command;
-    struct buffer key = {0};
+    struct redis_command command = {0};
+    char *key = mem_printf("%s%s", options->prefix, record->id);
     write_numbers(&numbers, record, options->ttl_s);
-    buffer_append_text(&key, options->prefix);
-    buffer_append_text(&key, record->id);
-    begin(&command, "HSETNX", &key);
-    redis_word(&command, "created");
-    redis_word(&command, numbers.now);
-    backlog_add(backlog, "records", &command);
-    begin(&command, "HSET", &key);
-    set_fields(&command, record, &numbers);
-    backlog_add(backlog, "records", &command);
-    begin(&command, "EXPIRE", &key);
+    redis_word(&command, "EVAL");
+    redis_word(&command, script);
+    redis_word(&command, "1");
+    redis_word(&command, key);
     redis_word(&command, numbers.ttl);
-    backlog_add(backlog, "records", &command);
-    buffer_free(&key);
+    redis_word(&command, record->state);
+    redis_word(&command, record->attempt ? numbers.attempt : "");
+    redis_word(&command, record->worker);
+    redis_word(&command, numbers.job);
+    redis_word(&command, numbers.now);
+    set_fields(&command, record, &numbers);
+    backlog_add(backlog, "records", &command, KEY_WORD);
+    free(key);
 }

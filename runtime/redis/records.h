@@ -11,7 +11,7 @@ struct record {
     const char *id;                   // the envelope's
     const char *name, *tube, *server; // tube may be NULL: not known
     uint64_t job;                     // beanstalkd's id
-    unsigned attempt;                 // 0: not known
+    unsigned attempt;                 // 0: not known; then the one after the last that failed
     const char *worker;
     const char *error;
     size_t error_size;

@@ -38,8 +38,8 @@ void beat_measure(struct beat *beat, const struct worker *worker)
 
 void beat_holder(const struct worker *worker, const struct job *job, char *text, size_t room)
 {
-    snprintf(text, room, "%s %s %s %llu", worker->identity.id, worker->identity.instance, job->server,
-        (unsigned long long)job->id);
+    snprintf(text, room, "%s %s %s %llu %llu", worker->identity.id, worker->identity.instance, job->server,
+        (unsigned long long)job->id, (unsigned long long)job->reserved_ns);
 }
 
 static void text_member(struct buffer *json, const char *key, const char *text)
@@ -127,7 +127,7 @@ void beat_describe(
         json, ",\"jobs\":%llu,\"errors\":%llu", (unsigned long long)worker->jobs, (unsigned long long)worker->errors);
     text_member(json, "host", host);
     buffer_printf(json, ",\"pid\":%d", (int)getpid());
-    text_member(json, "version", version_running(version));
+    text_member(json, "version", version->running);
     text_member(json, "release", LUNASTALK_VERSION);
     buffer_printf(json, ",\"started\":%.0f,\"runtime\":%llu,\"every\":%g,\"rate\":%.1f", as_unix(beat->started_ns),
         (unsigned long long)((clock_ns() - beat->started_ns) / 1000000000), worker->config->heartbeat.every_ms / 1000.0,
@@ -143,5 +143,6 @@ void beat_describe(
         buffer_append_text(json, "null");
     buffer_printf(json, ",\"rss\":%llu", (unsigned long long)resident_bytes());
     text_member(json, "reload_error", worker->reload.error);
+    text_member(json, "refused", worker->reload.error ? version->refused : NULL);
     buffer_append_text(json, "}");
 }

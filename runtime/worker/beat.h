@@ -18,7 +18,7 @@ void beat_open(struct beat *beat);
 void beat_measure(struct beat *beat, const struct worker *worker);
 void beat_describe(
     const struct beat *beat, const struct worker *worker, const struct version *version, struct buffer *json);
-/* Who holds what a job has taken with job:once(). */
+/* Who holds what a job has taken with job:once(): this reservation of it. */
 void beat_holder(const struct worker *worker, const struct job *job, char *text, size_t room);
 
 #endif

@@ -185,13 +185,14 @@ static void on_lost(void *context, struct job *job, const char *why)
     if (sent)
         pool_recall(worker->pool); // it, when it has not begun: then it is HELD. What else comes back is sent again.
     report_lost(job, worker->state == WORKER_CLOSING ? "the worker stops" : why);
-    if (sent)
-        status_lost(worker->status, job);
+    if (job->outcome)
+        status_give_back(worker->status, job); // it failed, and that was not reported
     if (!sent || job->state == JOB_HELD) {
         list_remove(&job->place); // it may live on until what was asked about it is answered
         job_free(job);
         return;
     }
+    status_lost(worker->status, job);
     job_move(job, JOB_LOST);
     pool_stop_job(worker->pool, job, BOARD_LOST);
 }
@@ -214,10 +215,13 @@ void jobs_events(struct worker *worker, struct queue_events *events)
 void jobs_ended(void *context, struct job *job)
 {
     struct worker *worker = context;
-    if (job->state == JOB_LOST)
-        job_free(job); // said when it was lost
-    else
+    if (job->state != JOB_LOST) {
         settle(worker, job);
+        return;
+    }
+    if (job->outcome)
+        status_give_back(worker->status, job); // when it ran to its good end, its next run shall not be the first
+    job_free(job);                             // that it was lost was said then
 }
 
 void jobs_touched(void *context, struct job *job)

@@ -32,13 +32,19 @@ static void keep_error(struct reload *reload, const char *why)
     reload->error = why ? mem_copy(why, strnlen(why, ERROR_MOST)) : NULL;
 }
 
-void reload_refused(void *context, const char *why)
+static void refuse(struct worker *worker, const char *why, bool loading)
 {
-    struct worker *worker = context;
-    keep_error(&worker->reload, why);
     LOG(LEVEL_CRITICAL, "reload refused: {error}; the old handlers stay", F_TEXT("error", why),
         F_TEXT("why", worker->reload.why));
-    status_changed(worker->status);
+    if (loading && worker->reload.overtaken)
+        return;
+    keep_error(&worker->reload, why);
+    status_refused(worker->status, loading);
+}
+
+void reload_refused(void *context, const char *why)
+{
+    refuse(context, why, true);
 }
 
 /* `errors` holds lines, the record has one. */
@@ -51,7 +57,8 @@ static void refuse_config(struct worker *worker, struct buffer *errors)
     char *text = mem_copy(data, size);
     for (char *at = text; (at = strchr(at, '\n'));)
         *at = ' ';
-    reload_refused(worker, text);
+    worker->reload.overtaken = pool_reloading(worker->pool);
+    refuse(worker, text, false);
     free(text);
 }
 
@@ -69,6 +76,8 @@ static void begin(struct worker *worker)
         config_free(reload->coming);
         reload->coming = config;
         reload->began_ns = clock_ns();
+        reload->overtaken = false;
+        status_loading(worker->status);
         pool_reload(worker->pool, &options);
     } else {
         refuse_config(worker, &errors);
@@ -107,7 +116,8 @@ void reload_done(void *context, size_t handlers)
 {
     struct worker *worker = context;
     take_over(worker, worker->reload.coming);
-    keep_error(&worker->reload, NULL);
+    if (!worker->reload.overtaken)
+        keep_error(&worker->reload, NULL);
     LOG(LEVEL_INFO, "reloaded: {handlers} handlers from {path} in {took} s", F_NUMBER("handlers", handlers),
         F_TEXT("path", worker->config->jobs.path), F_SECONDS("took", clock_ns() - worker->reload.began_ns),
         F_NUMBER("finishing", pool_leaving(worker->pool)), F_TEXT("why", worker->reload.why));

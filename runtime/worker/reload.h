@@ -14,10 +14,11 @@ struct worker;
 struct reload {
     char *wanted;          // why one is to begin; NULL: none is
     char *why;             // why the last one began
-    struct config *coming; // of the generation that loads; NULL: none does
+    struct config *coming; // of the generation that loads, or that did not
     struct config *loaded; // of the one that serves; NULL: as at start
     uint64_t began_ns;     // of the one that loads
     char *error;           // why the last one was refused, a line; NULL: it was not, or there was none
+    bool overtaken;        // the one that loads was followed by one whose configuration was refused: `error` is of that
 };
 
 /*

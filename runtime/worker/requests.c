@@ -21,10 +21,17 @@ static struct asker *remember(struct worker *worker, uint64_t executor, uint32_t
     return asker;
 }
 
+/* NULL: it is gone. What Redis is asked may be answered when all are. */
+static struct executor *find(const struct asker *asker)
+{
+    struct pool *pool = asker->worker->pool;
+    return pool ? pool_find(pool, asker->executor) : NULL;
+}
+
 static void on_put(void *context, uint64_t id, const char *message, const char *code)
 {
     struct asker asker = *(struct asker *)context;
-    struct executor *executor = pool_find(asker.worker->pool, asker.executor);
+    struct executor *executor = find(&asker);
     free(context);
     if (executor)
         executor_answer_put(executor, asker.request, id, message, code);
@@ -50,7 +57,7 @@ void requests_put(void *context, uint64_t id, struct job *job, const struct exec
 static void on_asked(void *context, struct job *job)
 {
     struct asker asker = *(struct asker *)context;
-    struct executor *executor = pool_find(asker.worker->pool, asker.executor);
+    struct executor *executor = find(&asker);
     free(context);
     if (!executor)
         return;
@@ -81,7 +88,7 @@ void requests_progressed(void *context, struct job *job, const char *json, size_
 static void on_once(void *context, bool first, const char *problem)
 {
     struct asker asker = *(struct asker *)context;
-    struct executor *executor = pool_find(asker.worker->pool, asker.executor);
+    struct executor *executor = find(&asker);
     free(context);
     if (executor)
         executor_answer_once(executor, asker.request, first, problem);

@@ -58,13 +58,6 @@ void status_done(struct status *status, struct job *job)
         record(status, job, "done", 0);
 }
 
-static void give_back(struct status *status, const struct job *job, const char *name)
-{
-    char holder[512];
-    beat_holder(status->worker, job, holder, sizeof holder);
-    locks_give_back(status->backlog, status->redis, name, holder);
-}
-
 static void add_failure(struct status *status, const struct job *job, const struct policy_decision *decision)
 {
     static const char *const states[] = {[POLICY_DELETE] = "deleted",
@@ -104,8 +97,7 @@ void status_ended(struct status *status, struct job *job, const struct policy_de
         record(status, job, "done", decision->attempt);
         return;
     }
-    for (const char *name = job->locks; name && *name; name += strlen(name) + 1)
-        give_back(status, job, name);
+    status_give_back(status, job);
     if (decision->failure)
         add_failure(status, job, decision);
     record(status, job, states[decision->verb], decision->attempt);
@@ -118,6 +110,21 @@ void status_lost(struct status *status, struct job *job)
 }
 
 /* ---- job:once() ---- */
+
+static void give_back(struct status *status, const struct job *job, const char *name)
+{
+    char holder[512];
+    beat_holder(status->worker, job, holder, sizeof holder);
+    locks_give_back(status->backlog, status->redis, name, holder);
+}
+
+void status_give_back(struct status *status, struct job *job)
+{
+    for (const char *name = job->locks; name && *name; name += strlen(name) + 1)
+        give_back(status, job, name);
+    free(job->locks);
+    job->locks = NULL;
+}
 
 struct taking {
     struct status *status;
@@ -132,12 +139,17 @@ static void on_taken(void *context, bool first, const char *problem)
     struct taking *taking = context;
     struct job *job = taking->job;
     char why[160];
-    if (first && (job->state == JOB_SETTLING || job->state == JOB_LOST))
-        give_back(taking->status, job, taking->name); // its executor has died meanwhile
-    else if (first)
+    bool over =
+        job->state == JOB_SETTLING || job->state == JOB_LOST; // its executor has died, or it runs again elsewhere
+    if (over)
+        give_back(taking->status, job, taking->name);
+    else if (first || problem)
         job_add_lock(job, taking->name);
     snprintf(why, sizeof why, "redis away: %s", problem ? problem : "");
-    taking->done(taking->context, first, problem ? why : NULL);
+    if (over)
+        taking->done(taking->context, false, "the reservation of the job is lost");
+    else
+        taking->done(taking->context, first, problem ? why : NULL);
     job_free(job);
     free(taking);
 }
@@ -166,18 +178,21 @@ static void on_describe(void *context, struct buffer *json)
     beat_describe(&status->beat, status->worker, &status->version, json);
 }
 
-static void on_cancelled(void *context, uint64_t id, const char *who, size_t size)
+static bool on_cancelled(void *context, uint64_t id, const char *who, size_t size)
 {
     struct status *status = context;
+    struct pool *pool = status->worker->pool;
+    if (!pool || !pool_cancel(pool, id))
+        return false;
     LOG(LEVEL_NOTICE, "job {id} is cancelled by {who}", F_NUMBER("id", id), F_BYTES("who", who, size));
-    pool_cancel(status->worker->pool, id);
+    return true;
 }
 
 static void look_at_job(void *context, struct job *job, uint64_t since_ns)
 {
     struct status *status = context;
     (void)since_ns;
-    if (!job)
+    if (!job || job->state == JOB_LOST) // what a lost one does is no longer of account: another may run it
         return;
     cancels_look(status->redis, queue_instance(status->worker->queue), job->id, on_cancelled, status);
     if (!job->recorded) {
@@ -191,7 +206,7 @@ static void on_beat(void *context)
     struct status *status = context;
     beat_measure(&status->beat, status->worker);
     pool_visit(status->worker->pool, look_at_job, status);
-    backlog_flush(status->backlog);
+    backlog_retry(status->backlog);
 }
 
 static void on_version(void *context, const char *bytes, size_t size)
@@ -218,11 +233,25 @@ void status_changed(struct status *status)
         heartbeat_changed(status->heartbeat);
 }
 
+void status_loading(struct status *status)
+{
+    if (status)
+        version_loading(&status->version);
+}
+
 void status_loaded(struct status *status)
 {
     if (!status)
         return;
     version_loaded(&status->version);
+    heartbeat_changed(status->heartbeat);
+}
+
+void status_refused(struct status *status, bool loading)
+{
+    if (!status)
+        return;
+    version_refused(&status->version, loading);
     heartbeat_changed(status->heartbeat);
 }
 
@@ -238,31 +267,25 @@ void status_turn(struct status *status)
     heartbeat_changed(status->heartbeat);
 }
 
-int status_new(struct status **status, struct worker *worker, struct error *error)
+struct status *status_new(struct worker *worker, const char *password)
 {
     const struct config *config = worker->config;
-    *status = NULL;
     if (!config->redis.server) {
         LOG(LEVEL_INFO, "no redis is configured: no heartbeat, no index of failures, no records, no version key");
-        return 0;
+        return NULL;
     }
-    struct status *made = mem_new(sizeof *made);
-    made->redis = redis_new(&worker->loop, config, on_up, made, error);
-    if (!made->redis) {
-        free(made);
-        return -1;
-    }
-    const struct heartbeat_events events = {made, on_describe, on_beat, on_version};
-    made->worker = worker;
-    made->backlog = backlog_new(made->redis);
-    made->failures_key = redis_key(made->redis, "", FAILURES_KEY);
-    made->records_prefix = redis_key(made->redis, config->records.prefix, "");
-    made->heartbeat =
-        heartbeat_new(&worker->loop, made->redis, config, worker->identity.id, worker->identity.instance, &events);
-    version_open(&made->version, worker);
-    beat_open(&made->beat);
-    *status = made;
-    return 0;
+    struct status *status = mem_new(sizeof *status);
+    const struct heartbeat_events events = {status, on_describe, on_beat, on_version};
+    status->worker = worker;
+    status->redis = redis_new(&worker->loop, config, password, on_up, status);
+    status->backlog = backlog_new(status->redis);
+    status->failures_key = redis_key(status->redis, "", FAILURES_KEY);
+    status->records_prefix = redis_key(status->redis, config->records.prefix, "");
+    status->heartbeat =
+        heartbeat_new(&worker->loop, status->redis, config, worker->identity.id, worker->identity.instance, &events);
+    version_open(&status->version, worker);
+    beat_open(&status->beat);
+    return status;
 }
 
 void status_close(struct status *status)

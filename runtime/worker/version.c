@@ -61,20 +61,27 @@ void version_read(struct version *version, struct worker *worker, const char *by
         return;
     memcpy(version->seen, bytes, size);
     version->seen[size] = '\0';
-    if (first)
+    if (first) {
+        version_loading(version);
         version_loaded(version);
-    else if (worker->state == WORKER_RUNNING)
+    } else if (worker->state == WORKER_RUNNING) {
         change(version, worker);
+    }
+}
+
+void version_loading(struct version *version)
+{
+    memcpy(version->loading, version->seen, sizeof version->loading);
 }
 
 void version_loaded(struct version *version)
 {
-    memcpy(version->running, version->seen, sizeof version->running);
+    memcpy(version->running, version->loading, sizeof version->running);
 }
 
-const char *version_running(const struct version *version)
+void version_refused(struct version *version, bool loading)
 {
-    return version->running;
+    memcpy(version->refused, loading ? version->loading : version->seen, sizeof version->refused);
 }
 
 void version_close(struct version *version)

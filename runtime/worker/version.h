@@ -17,16 +17,19 @@ struct version {
     bool known;                        // the key was read, be it there or not
     bool told;                         // that it cannot be read
     char seen[VERSION_LONGEST + 1];    // the last value; "": none yet
-    char running[VERSION_LONGEST + 1]; // what the loaded handlers are
+    char loading[VERSION_LONGEST + 1]; // what was seen when the last reload began to load handlers
+    char running[VERSION_LONGEST + 1]; // what those that serve are
+    char refused[VERSION_LONGEST + 1]; // what the last reload that was refused was to bring
     uv_timer_t leave;                  // on_change: exit, a little later
 };
 
 void version_open(struct version *version, struct worker *worker);
 /* The key's value; NULL: there is none. */
 void version_read(struct version *version, struct worker *worker, const char *bytes, size_t size);
-/* The handlers are those of the version that was seen last. */
+/* A reload begins to load what was seen last; it has; it was refused, `loading` or before. */
+void version_loading(struct version *version);
 void version_loaded(struct version *version);
-const char *version_running(const struct version *version);
+void version_refused(struct version *version, bool loading);
 void version_close(struct version *version);
 
 #endif

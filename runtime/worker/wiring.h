@@ -5,8 +5,9 @@
  *
  *   worker.c    the loop, signals, stopping          jobs.c      a job from reserved to settled
  *   report.c    what is logged of a job              requests.c  what a handler asks for while it runs
- *   reload.h    new handlers and settings
  *   callbacks.h callbacks put before a job's verb    deliveries.h callbacks posted
+ *   status.h    what is told and heard through Redis: beat.h what a heartbeat says, version.h the version key
+ *   reload.h    new handlers and settings            temporary.h directories for jobs
  */
 #include "executor/pool.h"
 #include "queue/queue.h"
@@ -35,7 +36,7 @@ struct worker {
     enum worker_state state;
     enum worker_result result;
     struct queue *queue;
-    struct pool *pool;
+    struct pool *pool; // NULL once it is freed
     struct deliveries *deliveries;
     struct status *status; // NULL: no Redis is configured
     struct list held;      // HELD jobs, next first

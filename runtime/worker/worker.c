@@ -1,6 +1,7 @@
 #include "worker/wiring.h"
 
 #include "base/memory.h"
+#include "config/secret.h"
 #include "log/log.h"
 #include "worker/deliveries.h"
 #include "worker/status.h"
@@ -47,6 +48,7 @@ static void on_stopped(void *context)
     }
     status_close(worker->status);
     pool_free(worker->pool);
+    worker->pool = NULL; // Redis may still answer
     ignore_late_signals();
     close_handle(&worker->turn);
     close_handle(&worker->handback);
@@ -58,7 +60,7 @@ static void on_stopped(void *context)
         close_handle(&worker->signals[i]);
 }
 
-/* Nothing is left to settle: the connections close, the executors are let go. */
+/* Nothing is left to settle: the connections close, the executors are let go. on_stopped() from within when there is none. */
 static void finish(struct worker *worker)
 {
     worker->state = WORKER_CLOSING;
@@ -76,7 +78,8 @@ static void cut(struct worker *worker, const char *why)
             F_NUMBER("jobs", queue_outstanding(worker->queue)));
         finish(worker);
     }
-    pool_kill(worker->pool, "the worker stops");
+    if (worker->pool)
+        pool_kill(worker->pool, "the worker stops");
 }
 
 static void on_grace_over(uv_timer_t *timer)
@@ -144,8 +147,10 @@ static void on_turn(uv_prepare_t *prepare)
     }
     if (worker->state == WORKER_STOPPING && !queue_outstanding(worker->queue) && deliveries_idle(worker->deliveries))
         finish(worker);
-    pool_flush(worker->pool);
-    status_turn(worker->status);
+    if (worker->pool) {
+        pool_flush(worker->pool);
+        status_turn(worker->status);
+    }
     if (log_flush() && !uv_is_active((uv_handle_t *)&worker->log))
         uv_timer_start(&worker->log, on_log, LOG_RETRY_MS, 0);
 }
@@ -266,6 +271,7 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
 {
     struct worker *worker = mem_new(sizeof *worker);
     struct error error;
+    char password[SECRET_ROOM];
     worker->initial = config;
     worker->merged = *config;
     worker->config = &worker->merged;
@@ -274,6 +280,8 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     identity_make(&worker->identity, config->worker.name, options->number);
     uv_loop_init(&worker->loop);
     say_hello(worker);
+    if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, &error) < 0)
+        return refuse(worker, error.text);
     worker->deliveries = deliveries_new(worker, &error);
     if (!worker->deliveries)
         return refuse(worker, error.text);
@@ -282,16 +290,15 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     open_handles(worker);
     open_queue(worker);
     open_pool(worker);
-    if (status_new(&worker->status, worker, &error) < 0)
-        return refuse(worker, error.text);
+    worker->status = status_new(worker, password);
     pool_start(worker->pool);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
+    status_free(worker->status);
     LOG(LEVEL_INFO, "stopped", F_TEXT("worker", worker->identity.id), F_NUMBER("jobs", worker->jobs),
         F_NUMBER("errors", worker->errors));
     log_flush();
     enum worker_result result = worker->result;
     uv_loop_close(&worker->loop);
-    status_free(worker->status);
     temporary_close(&worker->temporary);
     reload_free(worker);
     free(worker);

@@ -3,9 +3,9 @@
 local json = require "lunastalk.json"
 local text = require "lunastalk.text"
 
-local ceil, error, find, format, getinfo, max, next, pcall, rawequal, rawget, setmetatable, sub, traceback, type,
-  xpcall = math.ceil, error, string.find, string.format, debug.getinfo, math.max, next, pcall, rawequal, rawget,
-  setmetatable, string.sub, debug.traceback, type, xpcall
+local ceil, error, find, format, getinfo, gsub, max, next, pcall, rawequal, rawget, setmetatable, sub, traceback,
+  type, xpcall = math.ceil, error, string.find, string.format, debug.getinfo, string.gsub, math.max, next, pcall,
+  rawequal, rawget, setmetatable, string.sub, debug.traceback, type, xpcall
 local bounded, decode, encode, of, null = text.bounded, json.decode, json.encode, text.of, json.null
 
 local REASON, TRACEBACK = 4 * 1024, 16 * 1024
@@ -110,7 +110,7 @@ local function progress_text(value)
     error("job:progress: " .. of(result, REASON), 3)
   elseif #result > PROGRESS_MOST then
     error(format("job:progress: %d bytes of JSON are more than %d", #result, PROGRESS_MOST), 3)
-  elseif find(result, "\\u0000", 1, true) then
+  elseif find(gsub(result, "\\\\", ""), "\\u0000", 1, true) then -- and not a backslash before u0000
     error("job:progress: there is a NUL in it", 3)
   end
   return result
