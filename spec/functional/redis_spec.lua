@@ -1,111 +1,17 @@
---- What a worker tells through Redis and hears there, and that Redis is never in the way of jobs.
+--- Heartbeats, the version key, and that Redis is never in the way of jobs.
 local barrier = require "spec.support.barrier"
-local beanstalkd = require "spec.support.beanstalkd"
 local cjson = require "cjson"
+local observed = require "spec.support.observed"
 local redis = require "spec.support.redis"
 local signal = require "posix.signal"
+local stat = require "posix.sys.stat"
+local temp = require "spec.support.temp"
+local unistd = require "posix.unistd"
 local wait = require "spec.support.wait"
-local worker = require "spec.support.worker"
 
-local HANDLERS = {
-  ["ok.lua"] = "return function() end",
-  ["bad.lua"] = "return function() error('no paper', 0) end",
-  ["tries.lua"] = "return { retry = { max = 1, delay = 1 }, process = function() return false, 'no ink' end }",
-  ["dies.lua"] = [[
-    require("ffi").cdef "int getpid(void); int kill(int pid, int number);"
-    return function()
-      require("lunastalk.log").warning("soon")
-      require("ffi").C.kill(require("ffi").C.getpid(), 9)
-    end]],
-  ["waits.lua"] = [[return function(job)
-    job:progress { step = 3 }
-    io.open(job.data.barrier):read(1)
-  end]],
-  ["spins.lua"] = "return function() while true do end end",
-  ["once.lua"] = [[return function(job)
-    local first = job:once(job.data.key, 60)
-    require("lunastalk.log").notice("first {first}", { first = first })
-    return not job.data.fails, "failed after once"
-  end]],
-}
-
-local server = beanstalkd.start()
-local queue = server:client()
-local store = redis.start()
-local db = store:client()
-
-local tubes = 0
-
--- A worker with a tube and a number of its own.
-local function start(options)
-  options = options or {}
-  tubes = tubes + 1
-  local config = options.config or {}
-  config.redis = config.redis or { server = (options.store or store).address }
-  config.heartbeat = config.heartbeat or { every = "200ms" }
-  config.worker = config.worker or {}
-  config.worker.tubes = { "tube" .. tubes }
-  local w = worker.start {
-    server = options.server or server, jobs = HANDLERS, config = config, args = options.args or { tubes },
-    files = options.files,
-  }
-  w:log "handlers are loaded"
-  w.tube, w.id = "tube" .. tubes, w:output():match "starts as (%S+)"
-  return w
-end
-
-local function put(w, name, envelope)
-  envelope = envelope or {}
-  envelope.job = name
-  return (assert(queue:put(cjson.encode(envelope), { tube = w.tube })))
-end
-
-local function beat(w, connection)
-  local field = (connection or db):call("HGET", "workers.heartbeat", w.id)
-  return field and cjson.decode(field)
-end
-
--- Waits for a heartbeat that `check` likes.
-local function beats(w, check, what, connection)
-  return wait.eventually(10, function()
-    local told = beat(w, connection)
-    return told and check(told) and told
-  end, what or "a heartbeat")
-end
-
-local function is(status)
-  return function(told)
-    return told.status == status
-  end
-end
-
-local function failures(id)
-  local found = {}
-  for _, entry in ipairs(db:call("XRANGE", "lunastalk.failed", "-", "+")) do
-    local fields = {}
-    for i = 1, #entry[2], 2 do
-      fields[entry[2][i]] = entry[2][i + 1]
-    end
-    if fields.id == id then
-      table.insert(found, fields)
-    end
-  end
-  return found
-end
-
-local function failed(id, count)
-  return wait.eventually(10, function()
-    local found = failures(id)
-    return #found == count and found
-  end, count .. " failures of job " .. id)
-end
-
-local function runs(w)
-  local id = put(w, "ok")
-  wait.eventually(10, function()
-    return not queue:stats_job(id)
-  end, "the end of a job")
-end
+local server, store, db = observed.server, observed.store, observed.db
+local start, put, beat, beats, is, runs =
+  observed.start, observed.put, observed.beat, observed.beats, observed.is, observed.runs
 
 describe("a heartbeat", function()
   it("tells what the worker is and does", function()
@@ -159,6 +65,17 @@ describe("a heartbeat", function()
     assert.equal(0, (other:stop()))
   end)
 
+  it("is taken over from a worker that was killed a moment ago", function()
+    local killed = start { args = { "--name=phoenix" } }
+    beats(killed, is "idle")
+    killed:stop(signal.SIGKILL)
+    local w = start { args = { "--name=phoenix" } }
+    local first = beats(w, function(told) return told.pid == w.pid end)
+    beats(w, function(told) return told.runtime > first.runtime end) -- a second of beats
+    assert.not_matches("another worker has the id", w:output())
+    assert.equal(0, (w:stop()))
+  end)
+
   it("of nobody for a week is removed", function()
     db:call("HSET", "workers.heartbeat", "old_worker1", '{"timestamp":' .. os.time() - 8 * 86400 .. "}")
     db:call("HSET", "workers.heartbeat", "young_worker1", '{"timestamp":' .. os.time() - 6 * 86400 .. "}")
@@ -197,97 +114,6 @@ describe("a heartbeat", function()
   end)
 end)
 
-describe("a failure", function()
-  it("is in the index with all that is known, without an id too", function()
-    local w = start()
-    local id = put(w, "bad", { id = "invoice-7" })
-    local entry = failed(id, 1)[1]
-    assert.same({ server.address, queue:stats().id, "bad", w.tube, "1", "buried", "no paper", w.id, "invoice-7" }, {
-      entry.server, entry.instance, entry.name, entry.tube, entry.attempt, entry.state, entry.error, entry.worker,
-      entry.record,
-    })
-    id = put(w, "dies")
-    entry = failed(id, 1)[1]
-    assert.same({ "killed by signal 9 (Killed)", "" }, { entry.error, entry.record })
-    assert.matches("soon", entry.traceback)
-    assert.equal(0, (w:stop()))
-  end)
-
-  it("is there for each attempt", function()
-    local w = start()
-    local id = put(w, "tries")
-    local entries = failed(id, 2)
-    assert.same({ "1", "retrying", "1" }, { entries[1].attempt, entries[1].state, entries[1].delay })
-    assert.same({ "2", "buried", "no ink" }, { entries[2].attempt, entries[2].state, entries[2].error })
-    assert.equal(0, (w:stop()))
-  end)
-
-  it("of an unknown name or of no envelope is one too", function()
-    local w = start()
-    assert.matches("there is no handler", failed(put(w, "nobody"), 1)[1].error)
-    local id = assert(queue:put("hello", { tube = w.tube }))
-    assert.matches("not JSON", failed(id, 1)[1].error)
-    assert.equal(0, (w:stop()))
-  end)
-end)
-
-describe("a record", function()
-  local function record(id, state)
-    return wait.eventually(10, function()
-      local fields = db:hash("jobs:" .. id)
-      return fields.state == state and fields
-    end, "the state " .. state .. " of " .. id)
-  end
-
-  it("follows its job", function()
-    local w, closed = start(), barrier.new()
-    local job = put(w, "waits", { id = "a.1", data = { barrier = closed.path } })
-    local fields = record("a.1", "running")
-    assert.same({ "waits", job, server.address, w.id }, { fields.name, fields.job, fields.server, fields.worker })
-    closed:open()
-    fields = record("a.1", "done")
-    assert.same({ '{"step":3}', "" }, { fields.progress, fields.error })
-    assert.is_true(tonumber(fields.updated) >= tonumber(fields.created) and tonumber(fields.runtime) > 0)
-    assert.near(7 * 86400, db:call("TTL", "jobs:a.1"), 10)
-    put(w, "tries", { id = "a.2" })
-    record("a.2", "retrying")
-    fields = record("a.2", "buried")
-    assert.same({ "no ink", "2" }, { fields.error, fields.attempt })
-    assert.equal(0, (w:stop()))
-  end)
-
-  it("that a producer began keeps when that was", function()
-    db:call("HSET", "jobs:b.1", "state", "queued", "created", "12.5", "note", "mine")
-    local w = start()
-    put(w, "ok", { id = "b.1" })
-    local fields = record("b.1", "done")
-    assert.same({ "12.5", "mine" }, { fields.created, fields.note })
-    assert.equal(0, (w:stop()))
-  end)
-
-  it("and the failure of a job that ends while Redis is away come later", function()
-    local own = redis.start()
-    local w = start { store = own }
-    beats(w, is "idle", "a heartbeat", own:client())
-    own:stop(signal.SIGKILL)
-    w:log "redis at [^\n]*; jobs go on without it"
-    local id = put(w, "bad", { id = "c.1" })
-    wait.eventually(10, function()
-      return queue:stats_job(id).state == "buried"
-    end, "the bury")
-    own:start_again()
-    local connection = own:client()
-    local fields = wait.eventually(10, function()
-      local found = connection:hash "jobs:c.1"
-      return found.state and found
-    end, "the record")
-    assert.same({ "buried", "no paper" }, { fields.state, fields.error })
-    assert.equal(1, connection:call("XLEN", "lunastalk.failed"))
-    w:log "is well again"
-    assert.equal(0, (w:stop()))
-  end)
-end)
-
 describe("the version key", function()
   before_each(function()
     db:call("DEL", "worker_version")
@@ -299,7 +125,7 @@ describe("the version key", function()
     beats(w, function(told) return told.version == "one" end)
     db:call("SET", "worker_version", "two")
     beats(w, function(told) return told.version == "two" end)
-    w:log "reloaded: 7 handlers"
+    w:log "reloaded: %d+ handlers"
     db:call("DEL", "worker_version")
     local mark = w:mark()
     beats(w, function(told) return told.timestamp > os.time() - 1 end)
@@ -319,8 +145,38 @@ describe("the version key", function()
     local w = start()
     beats(w, is "idle")
     db:call("SET", "worker_version", "new")
-    w:log "reloaded: 7 handlers"
+    w:log "reloaded: %d+ handlers"
     beats(w, function(told) return told.version == "new" end)
+    assert.equal(0, (w:stop()))
+  end)
+
+  it("may change a thousand times in a row: the newest runs", function()
+    local w = start()
+    beats(w, is "idle")
+    for i = 1, 1000 do
+      db:call("SET", "worker_version", "v" .. i)
+    end
+    beats(w, function(told) return told.version == "v1000" end)
+    runs(w)
+    assert.equal(0, (w:stop()))
+  end)
+
+  it("shows what runs and what was refused, when one comes while another loads", function()
+    local w, closed, begun = start(), barrier.new(), temp.dir() .. "/begun"
+    beats(w, is "idle")
+    temp.write(w.dir .. "/jobs/slow.lua",
+      ("io.open('%s', 'w'):close() io.open('%s'):read(1) return function() end"):format(begun, closed.path))
+    db:call("SET", "worker_version", "v1")
+    wait.eventually(10, function()
+      return stat.stat(begun)
+    end, "the loading")
+    temp.write(w.dir .. "/config.yml", "jobs: [")
+    db:call("SET", "worker_version", "v2")
+    local told = beats(w, function(told) return told.refused == "v2" end)
+    assert.same({ "", true }, { told.version, told.reload_error:find "config.yml:" ~= nil })
+    closed:open()
+    told = beats(w, function(later) return later.version == "v1" end)
+    assert.same({ "v2", true }, { told.refused, told.reload_error:find "config.yml:" ~= nil })
     assert.equal(0, (w:stop()))
   end)
 
@@ -330,51 +186,6 @@ describe("the version key", function()
     db:call("SET", "worker_version", "next")
     assert.equal(0, (w:wait(15)))
     assert.matches("the version key is next: this worker stops in", w:output())
-  end)
-end)
-
-describe("job:once", function()
-  it("is true for one job, and given back by one that fails", function()
-    local w = start()
-    local function first(fails)
-      local mark = w:mark()
-      put(w, "once", { data = { key = "refund:1", fails = fails } })
-      return w:log("first (%l+)", 10, mark)
-    end
-    assert.equal("true", first(true))
-    wait.eventually(10, function()
-      return db:call("EXISTS", "once:refund:1") == 0
-    end, "the key given back")
-    assert.equal("true", first(false))
-    assert.equal("false", first(true))
-    assert.near(60, db:call("TTL", "once:refund:1"), 5)
-    assert.equal(0, (w:stop()))
-  end)
-
-  it("never guesses", function()
-    local own = redis.start()
-    local w = start { store = own }
-    beats(w, is "idle", "a heartbeat", own:client())
-    own:stop(signal.SIGKILL)
-    local id = put(w, "once", { data = { key = "k" } })
-    w:log("job failed and was buried: [^\n]*redis away: [^\n]* id=" .. id)
-    assert.is_nil(w:output():find "first ")
-    assert.equal(0, (w:stop()))
-  end)
-end)
-
-describe("a cancelled job", function()
-  it("ends as failed, and is not tried again", function()
-    local w = start { config = { jobs = { retry = { max = 3, delay = 1 } } } }
-    local id = put(w, "spins")
-    beats(w, is "processing_job_spins")
-    local key = ("lunastalk.cancel:%s:%s"):format(queue:stats().id, id)
-    db:call("SET", key, "me", "EX", 60)
-    w:log("job failed and was buried: cancelled [^\n]* id=" .. id)
-    assert.matches("job " .. id .. " is cancelled by me", w:output())
-    assert.equal(0, db:call("EXISTS", key))
-    runs(w)
-    assert.equal(0, (w:stop()))
   end)
 end)
 
@@ -389,6 +200,10 @@ describe("Redis in trouble", function()
     w:log("warning [^\n]*redis at [^\n]*: [^\n]*" .. quoted, 10)
     runs(w)
     put(w, "bad")
+    if options.still_answers then
+      observed.refused(connection, 8)
+    end
+    assert.not_matches("is well again", w:output())
     heal(connection, own)
     w:log("redis at %S+ is well again", 10)
     local _, warnings = w:output():gsub("redis at [^\n]*jobs go on", "")
@@ -397,7 +212,7 @@ describe("Redis in trouble", function()
   end
 
   it("refuses to write: READONLY", function()
-    trouble({}, function(connection)
+    trouble({ still_answers = true }, function(connection)
       connection:call("REPLICAOF", "127.0.0.1", "1")
     end, "READONLY", function(connection)
       connection:call("REPLICAOF", "NO", "ONE")
@@ -405,11 +220,54 @@ describe("Redis in trouble", function()
   end)
 
   it("has no memory: OOM", function()
-    trouble({}, function(connection)
+    trouble({ still_answers = true }, function(connection)
       connection:call("CONFIG", "SET", "maxmemory", "1")
     end, "OOM", function(connection)
       connection:call("CONFIG", "SET", "maxmemory", "0")
     end)
+  end)
+
+  it("cannot store: MISCONF", function()
+    trouble({ still_answers = true, args = { "--save", "3600 1" } }, function(connection, own)
+      unistd.rmdir(own.dir)
+      connection:call "BGSAVE"
+      wait.eventually(10, function()
+        return connection:call("INFO", "persistence"):find "rdb_last_bgsave_status:err"
+      end, "the failure to save")
+    end, "MISCONF", function(connection)
+      connection:call("CONFIG", "SET", "stop-writes-on-bgsave-error", "no")
+    end)
+  end)
+
+  it("loads what it has stored: LOADING", function()
+    local own = redis.start { args = { "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024" } }
+    local connection = own:client()
+    local w = start { store = own }
+    beats(w, is "idle", "a heartbeat", connection)
+    for i = 1, 3000 do
+      connection:call("SET", "key" .. i, ("x"):rep(100))
+    end
+    connection:call "SAVE"
+    own:stop(signal.SIGKILL)
+    w:log "redis at [^\n]*jobs go on without it"
+    own:start_again()
+    runs(w)
+    w:log("redis at %S+ is well again", 20)
+    assert.equal(0, (w:stop()))
+  end)
+
+  it("is slow: nothing is said, and all is told in the end", function()
+    local own = redis.start()
+    local connection = own:client()
+    local w = start { store = own }
+    beats(w, is "idle", "a heartbeat", connection)
+    connection:call("CLIENT", "PAUSE", "1500")
+    put(w, "bad")
+    runs(w)
+    beats(w, function(told) return told.jobs == 2 end, "a heartbeat", connection)
+    assert.equal(1, connection:call("XLEN", "lunastalk.failed"))
+    assert.not_matches("redis at", w:output())
+    assert.equal(0, (w:stop()))
   end)
 
   it("holds another thing under the key: WRONGTYPE", function()
