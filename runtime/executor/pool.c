@@ -297,6 +297,6 @@ bool pool_cancel(struct pool *pool, uint64_t id)
     pool_visit(pool, find_job, &search);
     if (!search.found || !pool_stop_job(pool, search.found, BOARD_CANCELLED))
         return false;
-    search.found->retry.max = 0;
+    search.found->cancelled = true;
     return true;
 }

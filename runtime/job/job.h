@@ -67,6 +67,7 @@ struct job {
     char *progress;              // JSON of its last job:progress(); NULL: none
     char *locks;                 // names that job:once() took, each with its NUL, and one more at the end; NULL: none
     bool recorded;               // that it runs
+    bool cancelled;              // by a user
 
     size_t size;
     char body[]; // `size` bytes and a NUL

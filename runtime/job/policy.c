@@ -33,7 +33,7 @@ static struct policy_decision decide(const struct policy_input *input)
         decision.delay_s = input->delay_s ? input->delay_s : 1;
         return decision;
     case POLICY_FAILED:
-        if (attempt > input->retry.max)
+        if (attempt > input->retry.max || input->cancelled)
             break;
         decision.verb = POLICY_RETRY;
         decision.delay_s = policy_delay_s(&input->retry, attempt, input->random);

@@ -32,6 +32,7 @@ static struct policy_decision decide(const struct worker *worker, const struct j
         .delay_s = job->outcome ? job->outcome->delay_s : 0,
         .bury = job->envelope.bury,
         .retry = job->retry,
+        .cancelled = job->cancelled,
         .buries = job->stats ? job->stats->buries : 0,
         .random = (uint32_t)clock_ns(),
         .cannot_store = !queue_stores(worker->queue),

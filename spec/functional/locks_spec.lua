@@ -129,16 +129,16 @@ describe("a cancelled job", function()
     assert.equal(0, (w:stop()))
   end)
 
-  it("that ends already is not cancelled as well", function()
+  it("is not cancelled while it is being stopped for another reason: its next run is", function()
     local w = start { config = { jobs = { retry = { max = 3, delay = 1 } } } }
-    local id = put(w, "holds", { timeout = 1, data = { key = "ends", fails = true } })
-    wait.eventually(10, function()
-      return queue:stats_job(id).state == "delayed"
-    end, "the retry")
+    local id = put(w, "holds", { timeout = 1, data = { key = "stubborn", stubborn = true } })
+    w:log "notice holds: interrupted"
     local key = ("lunastalk.cancel:%s:%s"):format(queue:stats().id, id)
     db:call("SET", key, "me", "EX", 60)
-    w:log("job " .. id .. " is cancelled by me") -- when it runs again
-    jobs.becomes(queue, id, "buried")
+    w:log("holds: job failed, attempt 1 of 4, and is retried in 1 s: timed out after 1 s [^\n]* id=" .. id)
+    assert.equal(1, db:call("EXISTS", key))
+    w:log("job " .. id .. " is cancelled by me")
+    w:log("holds: job failed and was buried: cancelled [^\n]* id=" .. id .. " [^\n]*attempt=2 ")
     assert.equal(0, db:call("EXISTS", key))
     assert.equal(0, (w:stop()))
   end)

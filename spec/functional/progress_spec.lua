@@ -12,6 +12,7 @@ end
 
 local HANDLERS = {
   ["_bootstrap.lua"] = "require('ffi').cdef 'long write(int fd, const void *bytes, size_t size); int pause(void);'",
+  ["text.lua"] = handler "job:progress(job.data.text) error 'told'",
   ["succeeds.lua"] = handler "job:progress(0.5) job:progress { step = 'two \"words\"', done = job.data.done }",
   ["fails.lua"] = handler "for i = 1, 10000 do job:progress(i) end error 'no luck'",
   ["silent.lua"] = handler "error 'no word'",
@@ -77,6 +78,11 @@ describe("job:progress", function()
 
   it("may be called a hundred thousand times, and the last value is told", function()
     assert.matches("progress=100000$", run "floods")
+  end)
+
+  it("may hold a backslash before u0000, but no NUL", function()
+    assert.matches("told", run("text", { text = "\\u0000" }))
+    assert.matches("there is a NUL in it", run("text", { text = "\\\0" }))
   end)
 
   it("refuses what is no progress, and what was told before stays", function()

@@ -68,6 +68,11 @@ describe("record", function()
   it("refuses a wrong command line", function()
     assert.equal(64, (lunastalk "record"))
     assert.equal(64, (lunastalk("record", "a", "b")))
+    for _, id in ipairs { "", "no id", ("x"):rep(1000) } do
+      local code, _, errors = lunastalk("record", id)
+      assert.equal(64, code)
+      assert.matches("is no envelope's id", errors)
+    end
   end)
 end)
 

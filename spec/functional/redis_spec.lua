@@ -68,7 +68,8 @@ describe("a heartbeat", function()
   it("is taken over from a worker that was killed a moment ago", function()
     local killed = start { args = { "--name=phoenix" } }
     beats(killed, is "idle")
-    killed:stop(signal.SIGKILL)
+    killed:kill(signal.SIGKILL)
+    killed:wait()
     local w = start { args = { "--name=phoenix" } }
     local first = beats(w, function(told) return told.pid == w.pid end)
     beats(w, function(told) return told.runtime > first.runtime end) -- a second of beats

@@ -384,7 +384,11 @@ describe("an upgrade under a running worker", function()
     assert(process.run { "cp", worker.built "lunastalk", worker.built "lunastalk-executor", dir } == 0)
     local config = { worker = { tubes = { tube } }, beanstalkd = { server = server.address } }
     local project = worker.project { config = config, jobs = { ["job.lua"] = says(1), ["waits.lua"] = waits(1),
-      ["crashes.lua"] = DIES .. " return function() C.raise(9) end" } }
+      ["crashes.lua"] = DIES .. [[ return function(job)
+        print "begins"
+        if job.data.barrier then io.open(job.data.barrier):read(1) end
+        C.raise(9)
+      end]] } }
     local function run()
       return process.spawn({ dir .. "/lunastalk", "run", "--allow-root" }, { cwd = project })
     end
@@ -423,6 +427,21 @@ describe("an upgrade under a running worker", function()
     jobs.becomes(queue, put "crashes", "buried")
     assert.equal(0, (w:wait()))
     w:expect "is of another build"
+  end)
+
+  it("ends it when beanstalkd answers after the last executor has gone", function()
+    local run, upgrade = installed()
+    local w, closed = run(), barrier.new()
+    local id = put("crashes", { barrier = closed.path })
+    w:expect "begins"
+    upgrade()
+    server:pause()
+    closed:open()
+    w:expect "is of another build"
+    has_children(w, 0)
+    server:continue()
+    assert.equal(0, (w:wait()))
+    jobs.becomes(queue, id, "buried")
   end)
 
   it("that was begun before the worker starts is an error", function()

@@ -35,6 +35,8 @@ local HANDLERS = {
       job:once(job.data.key, 60)
       require("lunastalk.log").notice "holds"
       pcall(wait)
+      require("lunastalk.log").notice "interrupted"
+      if job.data.stubborn then wait() end
       return not job.data.fails, "was interrupted"
     end]],
 }

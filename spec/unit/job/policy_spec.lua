@@ -15,6 +15,7 @@ local function decide(case)
   input.retry.max, input.retry.delay_s = case.max or 0, case.delay or 0
   input.buries = case.buries or 0
   input.random = case.random or 0
+  input.cancelled = case.cancelled or false
   local decision = lib.policy_decide(input)
   return ("%s %d"):format(VERBS[tonumber(decision.verb)], decision.delay_s), decision.failure, decision.attempt
 end
@@ -65,6 +66,10 @@ describe("job/policy", function()
     { outcome = "FAILED", max = 2, delay = 4, buries = 1, "RETRY 8", true, 2 },
     { outcome = "FAILED", max = 2, delay = 0, buries = 1, "RETRY 1", true, 2 },
     { outcome = "FAILED", max = 1000, delay = 86400, buries = 999, random = 360, "RETRY 3600", true, 1000 },
+    -- cancelled: not tried again, and it keeps its number
+    { outcome = "FAILED", max = 3, buries = 1, cancelled = true, "BURY 0", true, 2 },
+    { outcome = "FAILED", max = 3, cancelled = true, bury = false, "DELETE 0", true, 1 },
+    { outcome = "SUCCEEDED", max = 3, cancelled = true, "DELETE 0", false, 1 },
     -- none left
     { outcome = "FAILED", max = 2, delay = 5, buries = 2, "BURY 0", true, 3 },
     { outcome = "FAILED", max = 2, delay = 5, buries = 2, bury = false, "DELETE 0", true, 3 },
