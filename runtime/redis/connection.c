@@ -305,9 +305,9 @@ static void connect_to(struct redis *redis, const char *address, int port)
 static void use_addresses(struct redis *redis, const struct addrinfo *first)
 {
     char text[INET6_ADDRSTRLEN];
-    unsigned count = 0;
+    unsigned count = 1;
     const struct addrinfo *one = first;
-    for (const struct addrinfo *each = first; each; each = each->ai_next)
+    for (const struct addrinfo *each = first->ai_next; each; each = each->ai_next)
         count++;
     for (unsigned left = redis->tries++ % count; left; left--)
         one = one->ai_next;
