@@ -29,18 +29,16 @@ local HANDLERS = {
     return not job.data.fails, "failed after once"
   end]],
   ["holds.lua"] = [[
-    local function wait() while true do os.time() end end
+    local log = require "lunastalk.log"
+    local function wait(said) log.notice(said) while true do os.time() end end
     jit.off(wait) -- what is compiled cannot be interrupted
     return function(job)
       job:once(job.data.key, 60)
-      require("lunastalk.log").notice "holds"
-      pcall(wait)
-      require("lunastalk.log").notice "interrupted"
-      if job.data.stubborn then wait() end
+      pcall(wait, "holds")
+      if job.data.stubborn then wait "interrupted" end
       return not job.data.fails, "was interrupted"
     end]],
 }
-
 
 --- The servers of all workers that name no others, and a connection to each.
 observed.server = beanstalkd.start()
