@@ -97,22 +97,29 @@ static bool is_outdone(const struct entry *entry)
     return false;
 }
 
+/* An error begins with its code; that of a script has it behind a dash, somewhere, before Redis 7. */
+static bool has_code(const char *error, const char *code)
+{
+    const char *at = strstr(error, code);
+    return at && (at == error || at[-1] == '-');
+}
+
 /* Whether it may work later; what is wrong with the command itself stays wrong. */
 static bool passes(const redisReply *reply)
 {
     static const char *const codes[] = {
         "LOADING", "READONLY", "OOM", "MISCONF", "NOAUTH", "NOPERM", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (strncmp(reply->str, codes[i], strlen(codes[i])) == 0)
+        if (has_code(reply->str, codes[i]))
             return true;
     return false;
 }
 
 static void say_dropped(struct backlog *backlog)
 {
-    if (!backlog->dropped)
+    if (backlog->halted || !backlog->dropped)
         return;
-    LOG(LEVEL_WARNING, "{count} updates of failures and job records were dropped while redis was away",
+    LOG(LEVEL_WARNING, "{count} updates of failures and job records were dropped: redis was away, or too slow",
         F_NUMBER("count", backlog->dropped));
     backlog->dropped = 0;
 }
@@ -128,10 +135,7 @@ static void on_reply(void *context, const redisReply *reply)
     backlog->halted |= again;
     if (!again || is_outdone(entry))
         forget(entry);
-    if (again)
-        return;
-    say_dropped(backlog);
-    if (backlog->sent < SENT_MOST / 2)
+    if (!again && backlog->sent < SENT_MOST / 2)
         backlog_flush(backlog);
 }
 
@@ -152,6 +156,7 @@ void backlog_flush(struct backlog *backlog)
 
 void backlog_retry(struct backlog *backlog)
 {
+    say_dropped(backlog);
     backlog->halted = false;
     backlog_flush(backlog);
 }

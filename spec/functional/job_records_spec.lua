@@ -119,6 +119,32 @@ describe("a record", function()
     assert.equal("buried", connection:hash("jobs:d.1").state)
   end)
 
+  it("of more jobs than fit is dropped, and counted", function()
+    local own = redis.start()
+    local connection = own:client()
+    local w = start { store = own }
+    beats(w, is "idle", "a heartbeat", connection)
+    own.process:pause()
+    for i = 1, 8000 do
+      put(w, "ok", { id = "many." .. i })
+    end
+    wait.eventually(30, function()
+      local stats = queue:stats()
+      return tonumber(stats["current-jobs-ready"]) + tonumber(stats["current-jobs-reserved"]) == 0
+    end, "the end of all jobs")
+    own.process:continue()
+    local dropped, lines = 0, 0
+    wait.eventually(20, function()
+      dropped, lines = 0, 0
+      for count in w:output():gmatch "(%d+) updates of failures and job records were dropped" do
+        dropped, lines = dropped + count, lines + 1
+      end
+      return dropped > 0 and #connection:call("KEYS", "jobs:many.*") + dropped == 8000
+    end, "8000 records, written or counted")
+    assert.is_true(dropped > 1000 and lines < 20, lines .. " lines")
+    assert.equal(0, (w:stop()))
+  end)
+
   it("that cannot be told before the worker has stopped is counted", function()
     local own = redis.start()
     local w = start { store = own }
