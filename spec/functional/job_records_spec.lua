@@ -139,7 +139,7 @@ describe("a record", function()
       for count in w:output():gmatch "(%d+) updates of failures and job records were dropped" do
         dropped, lines = dropped + count, lines + 1
       end
-      return dropped > 0 and #connection:call("KEYS", "jobs:many.*") + dropped == 8000
+      return dropped > 0 and #connection:call("KEYS", "jobs:many.*") + dropped >= 8000 -- what was sent may be both
     end, "8000 records, written or counted")
     assert.is_true(dropped > 1000 and lines < 20, lines .. " lines")
     assert.equal(0, (w:stop()))
