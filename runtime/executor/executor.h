@@ -41,6 +41,30 @@ struct executor_put {
     size_t size;
 };
 
+/*
+ * What becomes of jobs, and what they ask while they run. `id` is that of the executor, which may be gone when the answer
+ * comes: pool_find().
+ */
+struct job_events {
+    void *context;
+    /* The job has run; job->outcome and runtime_ns tell how. The receiver's again. */
+    void (*ended)(void *context, struct job *job);
+    /* The job was not begun and is HELD again: recalled, or the executor died. The receiver's again. */
+    void (*unstarted)(void *context, struct job *job);
+    void (*put)(void *context, uint64_t id, struct job *job, const struct executor_put *put);
+    /* Wants tube and attempt of the job: executor_answer_stats(). */
+    void (*asked)(void *context, uint64_t id, struct job *job, uint32_t request);
+    /* job:touch(): its reservation should be renewed. */
+    void (*touched)(void *context, struct job *job);
+    /* job:progress(): `size` bytes of JSON, borrowed. Ten a second of a job, in bursts of ten. */
+    void (*progressed)(void *context, struct job *job, const char *json, size_t size);
+    /* job:once(): whether this job is the first to name the key, which is borrowed: executor_answer_once(). */
+    void (*once)(
+        void *context, uint64_t id, struct job *job, uint32_t request, const char *key, size_t size, uint32_t ttl_s);
+    /* The job's time is over; it is stopped next. Its reservation should be renewed at once. */
+    void (*timed_out)(void *context, struct job *job);
+};
+
 struct executor_events {
     void *context;
     /* All handlers are loaded; the table is the receiver's to free. */
@@ -49,26 +73,13 @@ struct executor_events {
     void (*refused)(void *context, struct executor *executor, const char *why);
     /* The binary is of another build than this one. gone() follows. */
     void (*outdated)(void *context, struct executor *executor);
-    /* The job has run; job->outcome and runtime_ns tell how. The receiver's again. */
-    void (*ended)(void *context, struct job *job);
-    /* The job was not begun and is HELD again: recalled, or the executor died. The receiver's again. */
-    void (*unstarted)(void *context, struct job *job);
-    void (*put)(void *context, struct executor *executor, struct job *job, const struct executor_put *put);
-    /* Wants tube and attempt of the job: executor_answer_stats(). */
-    void (*asked)(void *context, struct executor *executor, struct job *job, uint32_t request);
-    /* job:touch(): its reservation should be renewed. */
-    void (*touched)(void *context, struct job *job);
-    /* job:progress(): `size` bytes of JSON, borrowed. Ten a second of a job, in bursts of ten. */
-    void (*progressed)(void *context, struct job *job, const char *json, size_t size);
-    /* job:once(): whether this job is the first to name the key, which is borrowed: executor_answer_once(). */
-    void (*once)(void *context, struct executor *executor, struct job *job, uint32_t request, const char *key,
-        size_t size, uint32_t ttl_s);
-    /* The job's time is over; it is stopped next. Its reservation should be renewed at once. */
-    void (*timed_out)(void *context, struct job *job);
+    /* One more job has run; jobs->ended() follows. */
+    void (*worked)(void *context, struct executor *executor);
     /* It was killed five seconds ago and has not ended: something in the kernel holds it. Its jobs stay its own. */
     void (*stuck)(void *context, struct executor *executor);
     /* It is dead and has given all its jobs back. The pointer is dead after this. */
     void (*gone)(void *context, struct executor *executor, const char *why);
+    const struct job_events *jobs; // lives as long as the executor
 };
 
 /*

@@ -202,7 +202,7 @@ static void on_put(struct executor *executor, struct wire_frame *frame)
     if (!wire_complete(frame))
         executor_break(executor, malformed);
     else
-        executor->events.put(executor->events.context, executor, job, &put);
+        executor->events.jobs->put(executor->events.jobs->context, executor->id, job, &put);
 }
 
 static void on_stats(struct executor *executor, struct wire_frame *frame)
@@ -212,7 +212,7 @@ static void on_stats(struct executor *executor, struct wire_frame *frame)
     if (!wire_complete(frame) || !job)
         executor_break(executor, malformed);
     else
-        executor->events.asked(executor->events.context, executor, job, request);
+        executor->events.jobs->asked(executor->events.jobs->context, executor->id, job, request);
 }
 
 /* All that the job has printed is in the pipes: reads it before the executor goes on to the next. */
@@ -237,7 +237,7 @@ static void on_touch(struct executor *executor, struct wire_frame *frame)
         return;
     }
     job->touched_ns = clock_ns();
-    executor->events.touched(executor->events.context, job);
+    executor->events.jobs->touched(executor->events.jobs->context, job);
 }
 
 static bool is_json(const char *text, size_t size)
@@ -256,7 +256,7 @@ static void on_progress(struct executor *executor, struct wire_frame *frame)
     if (!wire_complete(frame) || !job || size > WIRE_PROGRESS_MOST || !is_json(text, size))
         executor_break(executor, malformed);
     else
-        executor->events.progressed(executor->events.context, job, text, size);
+        executor->events.jobs->progressed(executor->events.jobs->context, job, text, size);
 }
 
 static bool is_key(const char *key, size_t size)
@@ -277,7 +277,7 @@ static void on_once(struct executor *executor, struct wire_frame *frame)
     if (!wire_complete(frame) || !job || !is_key(key, size) || !ttl_s)
         executor_break(executor, malformed);
     else
-        executor->events.once(executor->events.context, executor, job, request, key, size, ttl_s);
+        executor->events.jobs->once(executor->events.jobs->context, executor->id, job, request, key, size, ttl_s);
 }
 
 static void on_frame(struct executor *executor, struct wire_frame *frame)

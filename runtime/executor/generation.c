@@ -113,56 +113,13 @@ static void check_memory(const struct generation *generation, struct executor *e
         recycle(executor, "executor.max_memory", memory);
 }
 
-static void on_ended(void *context, struct job *job)
+static void on_worked(void *context, struct executor *executor)
 {
     struct member *member = context;
-    const struct generation *generation = member->generation;
-    uint64_t most = generation->options.max_jobs;
+    uint64_t most = member->generation->options.max_jobs;
     member->worked = true;
-    if (most && member->executor && executor_ended(member->executor) >= most && executor_ready(member->executor))
-        recycle(member->executor, "executor.max_jobs", 0);
-    generation->events.jobs->ended(generation->events.jobs->context, job);
-}
-
-static const struct pool_events *jobs_of(void *member)
-{
-    return ((struct member *)member)->generation->events.jobs;
-}
-
-static void on_unstarted(void *context, struct job *job)
-{
-    jobs_of(context)->unstarted(jobs_of(context)->context, job);
-}
-
-static void on_put(void *context, struct executor *executor, struct job *job, const struct executor_put *put)
-{
-    jobs_of(context)->put(jobs_of(context)->context, executor_id(executor), job, put);
-}
-
-static void on_asked(void *context, struct executor *executor, struct job *job, uint32_t request)
-{
-    jobs_of(context)->asked(jobs_of(context)->context, executor_id(executor), job, request);
-}
-
-static void on_touched(void *context, struct job *job)
-{
-    jobs_of(context)->touched(jobs_of(context)->context, job);
-}
-
-static void on_progressed(void *context, struct job *job, const char *json, size_t size)
-{
-    jobs_of(context)->progressed(jobs_of(context)->context, job, json, size);
-}
-
-static void on_once(void *context, struct executor *executor, struct job *job, uint32_t request, const char *key,
-    size_t size, uint32_t ttl_s)
-{
-    jobs_of(context)->once(jobs_of(context)->context, executor_id(executor), job, request, key, size, ttl_s);
-}
-
-static void on_timed_out(void *context, struct job *job)
-{
-    jobs_of(context)->timed_out(jobs_of(context)->context, job);
+    if (most && executor_ended(executor) >= most && executor_ready(executor))
+        recycle(executor, "executor.max_jobs", 0);
 }
 
 /* Its place is filled by another; its jobs stay with it until it ends. */
@@ -194,8 +151,8 @@ static void start(struct member *member)
 {
     struct generation *generation = member->generation;
     struct error error;
-    const struct executor_events events = {member, on_ready, on_refused, on_outdated, on_ended, on_unstarted, on_put,
-        on_asked, on_touched, on_progressed, on_once, on_timed_out, on_stuck, on_gone};
+    const struct executor_events events = {
+        member, on_ready, on_refused, on_outdated, on_worked, on_stuck, on_gone, generation->events.jobs};
     member->worked = false;
     member->executor = executor_start(generation->loop, &generation->options, &events, generation->sequences, &error);
     if (member->executor)

@@ -14,7 +14,7 @@
 struct generation;
 
 struct generation_events {
-    void *context; // of all, those of `jobs` too
+    void *context;
     /* One more executor has loaded the handlers. */
     void (*loaded)(void *context, struct generation *generation);
     /* The handlers do not load, or while LOADING an executor died or cannot be started. */
@@ -23,8 +23,7 @@ struct generation_events {
     void (*outdated)(void *context, struct generation *generation);
     /* The last executor has ended; a stuck one lives on until the kernel lets it go. */
     void (*gone)(void *context, struct generation *generation);
-    /* ended() to timed_out() are passed on to it. */
-    const struct pool_events *jobs;
+    const struct job_events *jobs; // lives as long as the generation
 };
 
 /* LOADING, but nothing is started. Copies `options` and the texts that change from one generation to the next. */

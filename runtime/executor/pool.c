@@ -115,7 +115,7 @@ static void on_gone(void *context, struct generation *generation)
 
 static struct generation *add_generation(struct pool *pool, const struct executor_options *options)
 {
-    const struct generation_events events = {pool, on_loaded, on_failed, on_outdated, on_gone, &pool->events};
+    const struct generation_events events = {pool, on_loaded, on_failed, on_outdated, on_gone, &pool->events.jobs};
     struct generation *generation = generation_new(pool->loop, pool->count, options, &pool->sequences, &events);
     list_insert(&pool->generations, generation_place(generation));
     pool->alive++;

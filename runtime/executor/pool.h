@@ -15,17 +15,6 @@ struct pool_events {
     void (*ready)(void *context, size_t handlers);
     /* The handlers do not load and never have: the worker cannot begin. */
     void (*refused)(void *context, const char *why);
-    void (*ended)(void *context, struct job *job);
-    /* HELD again, to go before those that are held. */
-    void (*unstarted)(void *context, struct job *job);
-    /* As in executor.h; `id` finds the executor again, if it still lives, with pool_find(). */
-    void (*put)(void *context, uint64_t id, struct job *job, const struct executor_put *put);
-    void (*asked)(void *context, uint64_t id, struct job *job, uint32_t request);
-    void (*touched)(void *context, struct job *job);
-    void (*progressed)(void *context, struct job *job, const char *json, size_t size);
-    void (*once)(
-        void *context, uint64_t id, struct job *job, uint32_t request, const char *key, size_t size, uint32_t ttl_s);
-    void (*timed_out)(void *context, struct job *job);
     /* The last executor is gone, after pool_stop(). */
     void (*stopped)(void *context);
     /* The generation of the last pool_reload() has taken over. What the one before had not begun came back before. */
@@ -34,6 +23,7 @@ struct pool_events {
     void (*kept)(void *context, const char *why);
     /* The executor's binary on disk is of another build: no more executors can be started. More than once. */
     void (*outdated)(void *context);
+    struct job_events jobs; // unstarted(): to go before those that are held
 };
 
 /* Starts nothing yet. Takes copies of jobs_path and settings; what else `options` point to lives as long as the pool. */

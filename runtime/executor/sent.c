@@ -108,7 +108,8 @@ static void give_ended(struct executor *executor, struct job *job)
     job->peak = slot->peak;
     take_off(executor, job);
     executor->ended++;
-    executor->events.ended(executor->events.context, job);
+    executor->events.worked(executor->events.context, executor);
+    executor->events.jobs->ended(executor->events.jobs->context, job);
 }
 
 static void give_unstarted(struct executor *executor, struct job *job)
@@ -116,7 +117,7 @@ static void give_unstarted(struct executor *executor, struct job *job)
     take_off(executor, job);
     if (job->state != JOB_LOST)
         job_move(job, JOB_HELD);
-    executor->events.unstarted(executor->events.context, job);
+    executor->events.jobs->unstarted(executor->events.jobs->context, job);
 }
 
 /* The sequence of the last job that the executor is done with; 0: none. Those that have begun are RUNNING from here on. */

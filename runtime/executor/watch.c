@@ -66,7 +66,7 @@ static void check_time(struct executor *executor, struct job *job, uint64_t now_
         return; // its handler is done, the executor cleans up behind it
     if (!limit_ms || now_ns < from_ns + limit_ms * MS || job->state == JOB_LOST)
         return;
-    executor->events.timed_out(executor->events.context, job);
+    executor->events.jobs->timed_out(executor->events.jobs->context, job);
     executor_stop_job(executor, job, BOARD_TIMED_OUT, limit_ms);
 }
 

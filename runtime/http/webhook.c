@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,4 +80,21 @@ void webhook_free(struct webhook *webhook)
     free(webhook->id);
     free(webhook->payload);
     *webhook = (struct webhook){0};
+}
+
+void webhook_show_url(const struct webhook *webhook, char *shown, size_t room)
+{
+    const char *url = webhook->url;
+    const char *host = url ? strstr(url, "://") : NULL;
+    if (!host) {
+        snprintf(shown, room, "?");
+        return;
+    }
+    host += 3;
+    size_t end = strcspn(host, "/?#"), path = strcspn(host, "?#");
+    const char *user_end = host;
+    for (size_t i = 0; i < end; i++)
+        if (host[i] == '@')
+            user_end = host + i + 1;
+    snprintf(shown, room, "%.*s%.*s", (int)(host - url), url, (int)(path - (size_t)(user_end - host)), user_end);
 }

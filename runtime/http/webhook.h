@@ -23,5 +23,7 @@ void webhook_write(struct buffer *out, const struct webhook *webhook);
 /* 0, or -1 and why the body is none; freed with webhook_free() in both cases. */
 int webhook_read(struct webhook *webhook, const char *body, size_t size, struct error *error);
 void webhook_free(struct webhook *webhook);
+/* Its URL for logs, cut to `room`: without user, password and query, which may be secret. "?" when it has none. */
+void webhook_show_url(const struct webhook *webhook, char *shown, size_t room);
 
 #endif

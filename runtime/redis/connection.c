@@ -66,17 +66,6 @@ struct waiting {
 
 static void on_retry(uv_timer_t *timer);
 
-void redis_word(struct redis_command *command, const char *text)
-{
-    redis_bytes(command, text, strlen(text));
-}
-
-void redis_bytes(struct redis_command *command, const char *bytes, size_t size)
-{
-    command->words[command->count] = bytes;
-    command->sizes[command->count++] = size;
-}
-
 bool redis_up(const struct redis *redis)
 {
     return redis->state == REDIS_UP;

@@ -10,6 +10,7 @@
  * Each command gets exactly one completion. What Redis refuses, and an absent Redis, is one warning until it is well again.
  */
 #include "config/config.h"
+#include "redis/command.h"
 
 #include <uv.h>
 
@@ -32,16 +33,6 @@ typedef void redis_ready(void *context, bool up);
 void redis_when_up(struct redis *redis, redis_ready *then, void *context);
 /* A key with the prefix of the configuration, freed by the caller. */
 char *redis_key(const struct redis *redis, const char *prefix, const char *name);
-
-/* The arguments of a command: the words are borrowed until redis_send() returns. */
-enum { REDIS_WORDS = 40 };
-struct redis_command {
-    int count;
-    const char *words[REDIS_WORDS];
-    size_t sizes[REDIS_WORDS];
-};
-void redis_word(struct redis_command *command, const char *text);
-void redis_bytes(struct redis_command *command, const char *bytes, size_t size);
 
 /*
  * Sends it. `purpose` ("heartbeat") names it in the warning when Redis refuses it; a constant. False, and done() is not

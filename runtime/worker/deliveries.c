@@ -67,28 +67,11 @@ static void delivery_free(struct delivery *delivery)
 
 /* ---- what is logged ---- */
 
-/* Without user, password and query, which may be secret. */
-static void show_url(char *shown, size_t room, const char *url)
-{
-    const char *host = url ? strstr(url, "://") : NULL;
-    if (!host) {
-        snprintf(shown, room, "?");
-        return;
-    }
-    host += 3;
-    size_t end = strcspn(host, "/?#"), path = strcspn(host, "?#");
-    const char *user_end = host;
-    for (size_t i = 0; i < end; i++)
-        if (host[i] == '@')
-            user_end = host + i + 1;
-    snprintf(shown, room, "%.*s%.*s", (int)(host - url), url, (int)(path - (size_t)(user_end - host)), user_end);
-}
-
 /* Of one from memory. */
 static void report_gone(const struct delivery *delivery, const char *reason)
 {
     char url[512];
-    show_url(url, sizeof url, delivery->webhook.url);
+    webhook_show_url(&delivery->webhook, url, sizeof url);
     LOG(LEVEL_ERROR, "callback {url} failed and is lost, as beanstalkd had not taken it: {reason}", F_TEXT("url", url),
         F_TEXT("reason", reason), F_TEXT("webhook", delivery->webhook.id));
 }
@@ -106,7 +89,7 @@ static void report_failure(const struct delivery *delivery, const struct policy_
             F_TEXT("tube", job->tube), F_TEXT("reason", reason));
         return;
     }
-    show_url(url, sizeof url, delivery->webhook.url);
+    webhook_show_url(&delivery->webhook, url, sizeof url);
     const struct log_field fields[] = {F_TEXT("url", url), F_NUMBER("attempt", decision->attempt),
         F_TEXT("reason", reason), F_NUMBER("id", job->id), F_TEXT("tube", job->tube),
         F_TEXT("webhook", delivery->webhook.id), again ? F_NUMBER("delay", decision->delay_s) : (struct log_field){0},
@@ -120,7 +103,7 @@ static void report_success(const struct delivery *delivery, unsigned status)
     char url[512];
     if (!log_takes(LEVEL_DEBUG))
         return;
-    show_url(url, sizeof url, delivery->webhook.url);
+    webhook_show_url(&delivery->webhook, url, sizeof url);
     LOG(LEVEL_DEBUG, "callback {url} is delivered", F_TEXT("url", url), F_NUMBER("status", status),
         F_TEXT("webhook", delivery->webhook.id));
 }

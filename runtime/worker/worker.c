@@ -219,9 +219,10 @@ void worker_executor_options(const struct worker *worker, const struct config *c
 
 static void open_pool(struct worker *worker)
 {
-    const struct pool_events events = {worker, on_ready, on_refused, jobs_ended, jobs_unstarted, requests_put,
-        requests_asked, jobs_touched, requests_progressed, requests_once, jobs_timed_out, on_stopped, reload_done,
-        reload_refused, on_outdated};
+    const struct pool_events events = {worker, on_ready, on_refused, on_stopped, reload_done, reload_refused,
+        on_outdated,
+        {worker, jobs_ended, jobs_unstarted, requests_put, requests_asked, jobs_touched, requests_progressed,
+            requests_once, jobs_timed_out}};
     struct executor_options options;
     worker_executor_options(worker, worker->config, &options);
     worker->pool = pool_new(&worker->loop, worker->config->worker.executors, &options, &events);
