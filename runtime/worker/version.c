@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPREAD_MS = 5000 }; // not all workers of a pool leave at once
+enum {
+    SPREAD_MS = 5000, // not all workers of a pool leave at once
+    LATE_MS = 2000,
+};
 
 static void on_leave(uv_timer_t *timer)
 {
@@ -18,6 +21,7 @@ void version_open(struct version *version, struct worker *worker)
 {
     uv_timer_init(&worker->loop, &version->leave);
     version->leave.data = worker;
+    version->opened_ms = uv_now(&worker->loop);
 }
 
 static bool readable(const char *bytes, size_t size)
@@ -32,9 +36,14 @@ static bool readable(const char *bytes, size_t size)
     return true;
 }
 
+static bool reloads(const struct worker *worker)
+{
+    return strcmp(worker->config->reload.on_change, "reload") == 0;
+}
+
 static void change(struct version *version, struct worker *worker)
 {
-    if (strcmp(worker->config->reload.on_change, "reload") == 0) {
+    if (reloads(worker)) {
         worker_reload(worker, "the version key has changed");
         return;
     }
@@ -46,7 +55,7 @@ static void change(struct version *version, struct worker *worker)
 
 void version_read(struct version *version, struct worker *worker, const char *bytes, size_t size)
 {
-    bool first = !version->known;
+    bool first = !version->known, late = uv_now(&worker->loop) > version->opened_ms + LATE_MS;
     if (bytes && !readable(bytes, size)) {
         if (!version->told)
             LOG(LEVEL_WARNING,
@@ -61,7 +70,7 @@ void version_read(struct version *version, struct worker *worker, const char *by
         return;
     memcpy(version->seen, bytes, size);
     version->seen[size] = '\0';
-    if (first) {
+    if (first && !(late && reloads(worker))) {
         version_loading(version);
         version_loaded(version);
     } else if (worker->state == WORKER_RUNNING) {

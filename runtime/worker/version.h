@@ -2,8 +2,8 @@
 #define LUNASTALK_WORKER_VERSION_H
 /*
  * The version key: whoever changes it makes every worker load its handlers anew, or stop so that it is started anew
- * (reload.on_change). What is read first is what the worker runs already; a key that appears later is a change, one that
- * vanishes or cannot be read is none.
+ * (reload.on_change). What is read first is what the worker runs already, unless Redis was away when it loaded its handlers:
+ * then it loads them anew. A key that appears later is a change, one that vanishes or cannot be read is none.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +20,7 @@ struct version {
     char loading[VERSION_LONGEST + 1]; // what was seen when the last reload began to load handlers
     char running[VERSION_LONGEST + 1]; // what those that serve are
     char refused[VERSION_LONGEST + 1]; // what the last reload that was refused was to bring
+    uint64_t opened_ms;                // uv_now()
     uv_timer_t leave;                  // on_change: exit, a little later
 };
 

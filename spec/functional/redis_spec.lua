@@ -151,6 +151,19 @@ describe("the version key", function()
     assert.equal(0, (w:stop()))
   end)
 
+  it("that could not be read when the handlers were loaded is a change", function()
+    local own = redis.start()
+    local connection = own:client()
+    connection:call("SET", "worker_version", "of today")
+    own.process:pause()
+    local w = start { store = own }
+    w:log "no answer within 2 s"
+    own.process:continue()
+    beats(w, function(told) return told.version == "of today" end, "the version", connection)
+    w:log "reloaded: %d+ handlers"
+    assert.equal(0, (w:stop()))
+  end)
+
   it("may change a thousand times in a row: the newest runs", function()
     local w = start()
     beats(w, is "idle")
