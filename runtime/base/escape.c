@@ -38,6 +38,10 @@ static void append_escape(struct buffer *out, uint32_t c)
 
 void escape_append(struct buffer *out, const char *bytes, size_t size, enum escape_mode mode)
 {
+    if (mode == ESCAPE_LATER) {
+        buffer_append(out, bytes, size);
+        return;
+    }
     size_t at = 0, plain = 0;
     while (at < size) {
         size_t length = utf8_length(bytes + at, size - at);

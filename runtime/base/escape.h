@@ -10,6 +10,7 @@
 enum escape_mode {
     ESCAPE_LINE,   // the result is one line
     ESCAPE_LINES,  // newlines stay
+    ESCAPE_LATER,  // as it is: whoever gets it will
     ESCAPE_QUOTED, // to stand between double quotes: " and \ get a backslash
 };
 

@@ -13,10 +13,13 @@
 #include <stdio.h>
 
 enum config_sink_kind { CONFIG_SINK_STDOUT, CONFIG_SINK_STDERR };
+enum config_sink_format { CONFIG_FORMAT_LINE, CONFIG_FORMAT_JSON };
+enum { CONFIG_SINKS_MOST = 16 };
 
 struct config_sink {
     enum config_sink_kind to;
     enum level level;
+    enum config_sink_format format;
 };
 
 struct config {

@@ -79,7 +79,7 @@ static const struct option options[SCHEMA_OPTIONS] = {
     {.path = "callbacks.secret_file", .type = &type_path, .member = MEMBER(callbacks.secret_file),
      .accepts = rules_path, .expected = RULES_PATH},
     {.path = "log", .type = &type_sinks, .member = MEMBER(log), .counter = MEMBER(log_count),
-     .initial = "[{to: stdout}]", .least = 1, .most = 16},
+     .initial = "[{to: stdout}]", .least = 1, .most = CONFIG_SINKS_MOST},
     {.path = "log.level", .type = &type_sink_levels},
     {.path = "settings", .type = &type_settings, .member = MEMBER(settings), .initial = "{}"},
 };

@@ -4,20 +4,39 @@
 #include <string.h>
 
 static const char *const kinds[] = {[CONFIG_SINK_STDOUT] = "stdout", [CONFIG_SINK_STDERR] = "stderr"};
+static const char *const formats[] = {[CONFIG_FORMAT_LINE] = "line", [CONFIG_FORMAT_JSON] = "json"};
 
-enum { KINDS = sizeof kinds / sizeof *kinds };
+enum { KINDS = sizeof kinds / sizeof *kinds, FORMATS = sizeof formats / sizeof *formats };
 
 /* ---- the options of one sink ---- */
 
+/* Which of the names it is; `count` when it is none. */
+static unsigned find_name(const struct node *node, const char *const *names, unsigned count)
+{
+    unsigned found = 0;
+    if (node->kind != NODE_SCALAR)
+        return count;
+    while (found < count && strcmp(node->text, names[found]) != 0)
+        found++;
+    return found;
+}
+
 static bool read_kind(struct reading *reading, const struct option *option, const struct node *node, void *base)
 {
-    for (unsigned kind = 0; node->kind == NODE_SCALAR && kind < KINDS; kind++) {
-        if (strcmp(node->text, kinds[kind]) != 0)
-            continue;
-        ((struct config_sink *)base)->to = kind;
-        return true;
-    }
-    return schema_refuse(reading, node, option->path, "stdout or stderr");
+    unsigned kind = find_name(node, kinds, KINDS);
+    if (kind == KINDS)
+        return schema_refuse(reading, node, option->path, "stdout or stderr");
+    ((struct config_sink *)base)->to = kind;
+    return true;
+}
+
+static bool read_format(struct reading *reading, const struct option *option, const struct node *node, void *base)
+{
+    unsigned format = find_name(node, formats, FORMATS);
+    if (format == FORMATS)
+        return schema_refuse(reading, node, option->path, "line or json");
+    ((struct config_sink *)base)->format = format;
+    return true;
 }
 
 static bool read_level(struct reading *reading, const struct option *option, const struct node *node, void *base)
@@ -30,11 +49,13 @@ static bool read_level(struct reading *reading, const struct option *option, con
     return true;
 }
 
-static const struct type type_kind = {.read = read_kind}, type_level = {.read = read_level};
+static const struct type type_kind = {.read = read_kind}, type_level = {.read = read_level},
+                         type_format = {.read = read_format};
 
 static const struct option options[] = {
     {.path = "log.to", .type = &type_kind},
     {.path = "log.level", .type = &type_level},
+    {.path = "log.format", .type = &type_format},
 };
 static const struct schema sink_schema = {options, sizeof options / sizeof *options};
 
@@ -50,7 +71,7 @@ static bool has(const struct node *mapping, const char *key)
 
 static void read_sink(struct reading *reading, const struct node *node, struct config_sink *sink)
 {
-    *sink = (struct config_sink){CONFIG_SINK_STDOUT, LEVEL_INFO};
+    *sink = (struct config_sink){CONFIG_SINK_STDOUT, LEVEL_INFO, CONFIG_FORMAT_LINE};
     if (node->kind != NODE_MAPPING)
         schema_refuse(reading, node, "a sink of log", "a mapping such as {to: stdout, level: info}");
     else if (!has(node, "to"))
@@ -82,8 +103,8 @@ static void print_sinks(struct buffer *out, const struct option *option, const v
     (void)option;
     const struct config *config = base;
     for (size_t i = 0; i < config->log_count; i++)
-        buffer_printf(
-            out, "%s{to: %s, level: %s}", i ? ", " : "[", kinds[config->log[i].to], level_name(config->log[i].level));
+        buffer_printf(out, "%s{to: %s, level: %s, format: %s}", i ? ", " : "[", kinds[config->log[i].to],
+            level_name(config->log[i].level), formats[config->log[i].format]);
     buffer_append_text(out, "]");
 }
 

@@ -5,20 +5,14 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "job/fields.h"
 #include "log/format.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    HANDLERS_MOST = 10000,
-    FIELDS_MOST = 64,
-    FIELDS_ADDED = 2,
-    PROGRESS_DEEPEST = 64,
-    RECENT_MOST = 2048,
-    LINE_MOST = 500
-};
+enum { HANDLERS_MOST = 10000, FIELDS_MOST = 64, PROGRESS_DEEPEST = 64, RECENT_MOST = 2048, LINE_MOST = 500 };
 
 static const char *const malformed = "it wrote a malformed frame to the wire (fd 3)";
 
@@ -101,14 +95,6 @@ static void on_outcome(struct executor *executor, struct wire_frame *frame)
         job_set_outcome(job, kind, delay_s, reason, reason_size, traceback, traceback_size);
 }
 
-static void add_job(struct log_field *fields, size_t count, const struct job *job)
-{
-    if (!job)
-        return;
-    fields[count] = F_TEXT("server", job->server);
-    fields[count + 1] = F_NUMBER("id", job->id);
-}
-
 /* The fields of a LOG frame; their keys are copied into `keys`, one after the other, NUL-terminated. */
 static size_t read_fields(struct wire_frame *frame, struct log_field *fields, struct buffer *keys)
 {
@@ -151,7 +137,7 @@ static void remember_record(
     struct executor *executor, const struct job *job, const char *message, size_t size, const struct log_field *fields)
 {
     struct buffer text = {0};
-    format_message(&text, message, size, fields);
+    format_message(&text, message, size, fields, ESCAPE_LINE);
     remember(executor, job, buffer_data(&text), buffer_size(&text));
     buffer_free(&text);
 }
@@ -170,7 +156,7 @@ const char *frames_recent(struct executor *executor, const struct job *job)
 
 static void on_log(struct executor *executor, struct wire_frame *frame)
 {
-    struct log_field fields[FIELDS_MOST + FIELDS_ADDED + 1] = {{0}};
+    struct log_field fields[FIELDS_MOST + JOB_FIELDS_MOST + 1] = {{0}};
     struct buffer keys = {0};
     char name[ENVELOPE_NAME_LONGEST + 1];
     size_t channel_size, message_size;
@@ -183,7 +169,8 @@ static void on_log(struct executor *executor, struct wire_frame *frame)
         executor_break(executor, malformed);
     } else {
         snprintf(name, sizeof name, "%.*s", (int)channel_size, channel);
-        add_job(fields, count, job);
+        if (job)
+            job_fields(job, fields + count);
         remember_record(executor, job, message, message_size, fields);
         log_write((enum level)level, *name ? name : job ? job->envelope.name : "jobs", message, message_size, fields);
     }
@@ -326,8 +313,9 @@ void frames_printed(void *owner, struct output *output, const char *line, size_t
 {
     struct executor *executor = owner;
     struct job *job = executor_find(executor, executor->printing);
-    struct log_field fields[2 + FIELDS_ADDED + 1] = {F_BYTES("line", line, size), F_TEXT("stream", output->name)};
-    add_job(fields, 2, job);
+    struct log_field fields[2 + JOB_FIELDS_MOST + 1] = {F_BYTES("line", line, size), F_TEXT("stream", output->name)};
+    if (job)
+        job_fields(job, fields + 2);
     remember(executor, job, line, size);
     log_write(output->level, job ? job->envelope.name : "jobs", "{line}", 6, fields);
 }

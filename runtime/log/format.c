@@ -1,6 +1,5 @@
 #include "log/format.h"
 
-#include "base/escape.h"
 #include "base/utf8.h"
 
 #include <string.h>
@@ -23,6 +22,7 @@ static void put_text(struct buffer *out, const char *text, size_t size, enum esc
 static void put_value(struct buffer *out, const struct log_field *field, enum escape_mode mode)
 {
     switch (field->kind) {
+    case LOG_ID:
     case LOG_NUMBER: buffer_printf(out, "%llu", (unsigned long long)field->number); break;
     case LOG_SECONDS: buffer_printf(out, "%.6f", (double)field->number / 1e9); break;
     case LOG_TEXT:
@@ -32,7 +32,7 @@ static void put_value(struct buffer *out, const struct log_field *field, enum es
 
 static bool is_plain(const struct log_field *field)
 {
-    if (field->kind == LOG_NUMBER || field->kind == LOG_SECONDS)
+    if (field->kind != LOG_TEXT && field->kind != LOG_LITERAL)
         return true;
     for (size_t i = 0; i < field->size; i++)
         if ((unsigned char)field->text[i] <= ' ' || strchr("\"=\\", field->text[i]))
@@ -74,7 +74,8 @@ static const char *name_end(const char *at, const char *end)
 }
 
 /* PSR-3, 1.2: {placeholders} that name a field become its value, others stay as they are. Returns which were used. */
-uint64_t format_message(struct buffer *out, const char *message, size_t size, const struct log_field *fields)
+uint64_t format_message(
+    struct buffer *out, const char *message, size_t size, const struct log_field *fields, enum escape_mode mode)
 {
     uint64_t used = 0;
     size_t shown = utf8_cut(message, size, FORMAT_VALUE_LONGEST);
@@ -84,14 +85,14 @@ uint64_t format_message(struct buffer *out, const char *message, size_t size, co
         int field = close < end && *close == '}' && !is_full(out)
                         ? find_field(fields, open + 1, (size_t)(close - open) - 1)
                         : -1;
-        put_text(out, message, (size_t)((field < 0 ? close : open) - message), ESCAPE_LINE);
+        put_text(out, message, (size_t)((field < 0 ? close : open) - message), mode);
         if (field < 0)
             continue;
-        put_value(out, &fields[field], ESCAPE_LINE);
+        put_value(out, &fields[field], mode);
         used |= field < 64 ? UINT64_C(1) << field : 0;
         close++;
     }
-    put_text(out, message, (size_t)(end - message), ESCAPE_LINE);
+    put_text(out, message, (size_t)(end - message), mode);
     put_cut(out, size - shown);
     return used;
 }
@@ -107,14 +108,23 @@ static void put_time(struct buffer *out, uint64_t time_ms)
     buffer_printf(out, ".%03uZ", (unsigned)(time_ms % 1000));
 }
 
-void format_line(struct buffer *out, uint64_t time_ms, enum level level, const char *channel, const char *message,
-    size_t size, const struct log_field *fields)
+static void put_level(struct buffer *out, enum level level, bool coloured)
 {
-    put_time(out, time_ms);
-    buffer_printf(out, " %s ", level_name(level));
-    put_text(out, channel, strlen(channel), ESCAPE_LINE);
+    static const char *const colours[LEVEL_COUNT] = {"2", "32", "36", "33", "31", "1;31", "1;31", "1;37;41"};
+    if (coloured && level < LEVEL_COUNT)
+        buffer_printf(out, " \x1b[%sm%s\x1b[0m ", colours[level], level_name(level));
+    else
+        buffer_printf(out, " %s ", level_name(level));
+}
+
+void format_line(struct buffer *out, const struct format_record *record, bool coloured)
+{
+    const struct log_field *fields = record->fields;
+    put_time(out, record->time_ms);
+    put_level(out, record->level, coloured);
+    put_text(out, record->channel, strlen(record->channel), ESCAPE_LINE);
     buffer_append_text(out, ": ");
-    uint64_t used = format_message(out, message, size, fields);
+    uint64_t used = format_message(out, record->message, record->size, fields, ESCAPE_LINE);
     int i = 0;
     for (; fields[i].key && !is_full(out); i++) {
         if (i < 64 && used & UINT64_C(1) << i)

@@ -4,7 +4,7 @@
  * Records as text. One record is one line, whatever is in it: it is escaped as base/escape.h says. Keys and values that
  * do not end at the next blank stand in double quotes, and there " and \ have a backslash before them.
  */
-#include "base/buffer.h"
+#include "base/escape.h"
 #include "log/log.h"
 
 enum {
@@ -13,9 +13,25 @@ enum {
 };
 
 /* Appends the message alone, its placeholders filled (PSR-3, 1.2). Returns which of the first 64 fields it has used. */
-uint64_t format_message(struct buffer *out, const char *message, size_t size, const struct log_field *fields);
-/* Into the empty `out`: "2026-11-24T03:42:57.123Z error send_email: message key=value\n"; `time_ms` is Unix time. */
-void format_line(struct buffer *out, uint64_t time_ms, enum level level, const char *channel, const char *message,
-    size_t size, const struct log_field *fields);
+uint64_t format_message(
+    struct buffer *out, const char *message, size_t size, const struct log_field *fields, enum escape_mode mode);
+
+/* A record; `time_ms` is Unix time. */
+struct format_record {
+    uint64_t time_ms;
+    enum level level;
+    const char *channel;
+    const char *message;
+    size_t size;
+    const struct log_field *fields;
+};
+
+/* Into the empty `out`: "2026-11-24T03:42:57.123Z error send_email: message key=value\n"; `coloured`: the level is. */
+void format_line(struct buffer *out, const struct format_record *record, bool coloured);
+/*
+ * Into the empty `out`: an object with the names of Monolog's JsonFormatter, and a newline. What tells of the job stands
+ * in its "extra", behind `origin`: members of JSON, "" or "\"workerId\":\"web1_worker1\"".
+ */
+void format_json(struct buffer *out, const struct format_record *record, const char *origin);
 
 #endif

@@ -1,23 +1,27 @@
 #include "log/log.h"
 
+#include "base/json.h"
 #include "config/config.h"
 #include "log/format.h"
 #include "log/sink_stream.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { SINKS_MOST = 8 };
+enum rendering { RENDER_LINE, RENDER_COLOURED, RENDER_JSON, RENDERINGS };
 
 static struct {
     struct sink {
         enum level level;
+        enum rendering rendering;
         struct sink_stream stream;
-    } sinks[SINKS_MOST];
+    } sinks[CONFIG_SINKS_MOST];
     size_t count;
     unsigned lowest;
-    struct buffer line; // kept for its memory
+    struct buffer rendered[RENDERINGS]; // of the present record, when a sink takes it so; kept for their memory
+    struct buffer origin;               // format_json()
 } logger = {.lowest = LEVEL_COUNT};
 
 struct log_field log_field_text(const char *key, const char *text)
@@ -45,15 +49,35 @@ static void close_stream(struct sink_stream *stream)
     buffer_free(&stream->kept);
 }
 
+/* Colours are for people; https://no-color.org. */
+static enum rendering choose_rendering(enum config_sink_format format, int fd)
+{
+    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    if (format == CONFIG_FORMAT_JSON)
+        return RENDER_JSON;
+    bool plain = (no_color && *no_color) || (terminal && strcmp(terminal, "dumb") == 0) || !isatty(fd);
+    return plain ? RENDER_LINE : RENDER_COLOURED;
+}
+
+void log_identify(const char *worker, const char *instance)
+{
+    buffer_consume(&logger.origin, buffer_size(&logger.origin));
+    buffer_append_text(&logger.origin, "\"workerId\":");
+    json_quote(&logger.origin, worker, strlen(worker));
+    buffer_append_text(&logger.origin, ",\"instanceHash\":");
+    json_quote(&logger.origin, instance, strlen(instance));
+}
+
 void log_open(const struct config *config)
 {
-    struct sink open[SINKS_MOST];
+    struct sink open[CONFIG_SINKS_MOST];
     size_t count = logger.count;
     memcpy(open, logger.sinks, sizeof open);
     logger.count = 0;
-    for (size_t i = 0; i < config->log_count && logger.count < SINKS_MOST; i++) {
+    for (size_t i = 0; i < config->log_count && logger.count < CONFIG_SINKS_MOST; i++) {
         int fd = config->log[i].to == CONFIG_SINK_STDERR ? STDERR_FILENO : STDOUT_FILENO;
-        logger.sinks[logger.count++] = (struct sink){config->log[i].level, open_stream(open, count, fd)};
+        logger.sinks[logger.count++] = (struct sink){
+            config->log[i].level, choose_rendering(config->log[i].format, fd), open_stream(open, count, fd)};
     }
     for (size_t i = 0; i < count; i++)
         close_stream(&open[i].stream);
@@ -81,15 +105,32 @@ static uint64_t unix_time_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* Once for all sinks that want it so. */
+static const struct buffer *render(const struct format_record *record, enum rendering rendering)
+{
+    struct buffer *out = &logger.rendered[rendering];
+    if (buffer_size(out))
+        return out;
+    if (rendering == RENDER_JSON)
+        format_json(out, record, buffer_text(&logger.origin));
+    else
+        format_line(out, record, rendering == RENDER_COLOURED);
+    return out;
+}
+
 void log_write(enum level level, const char *channel, const char *message, size_t size, const struct log_field *fields)
 {
     if (!log_takes(level))
         return;
-    buffer_consume(&logger.line, buffer_size(&logger.line));
-    format_line(&logger.line, unix_time_ms(), level, channel, message, size, fields);
-    for (size_t i = 0; i < logger.count; i++)
-        if (level >= logger.sinks[i].level)
-            sink_stream_write(&logger.sinks[i].stream, buffer_data(&logger.line), buffer_size(&logger.line));
+    const struct format_record record = {unix_time_ms(), level, channel, message, size, fields};
+    for (size_t i = 0; i < RENDERINGS; i++)
+        buffer_consume(&logger.rendered[i], buffer_size(&logger.rendered[i]));
+    for (size_t i = 0; i < logger.count; i++) {
+        if (level < logger.sinks[i].level)
+            continue;
+        const struct buffer *text = render(&record, logger.sinks[i].rendering);
+        sink_stream_write(&logger.sinks[i].stream, buffer_data(text), buffer_size(text));
+    }
     if (level >= LEVEL_CRITICAL)
         log_flush();
 }

@@ -19,20 +19,24 @@ struct config;
 
 struct log_field {
     const char *key; // NULL ends a list of fields
-    enum { LOG_TEXT, LOG_LITERAL, LOG_NUMBER, LOG_SECONDS } kind;
+    enum { LOG_TEXT, LOG_LITERAL, LOG_NUMBER, LOG_SECONDS, LOG_ID } kind;
     const char *text; // TEXT and LITERAL (a JSON number, true, false, null)
     size_t size;
-    uint64_t number; // NUMBER; SECONDS in ns
+    uint64_t number; // NUMBER; SECONDS in ns; ID: JSON has it as a string, since it may be over 2^53
+    bool of_job;     // tells which job the record is about: job/fields.h
 };
 
 #define F_BYTES(k, bytes, length) ((struct log_field){.key = (k), .kind = LOG_TEXT, .text = (bytes), .size = (length)})
 #define F_TEXT(k, string)         log_field_text((k), (string))
 #define F_NUMBER(k, value)        ((struct log_field){.key = (k), .kind = LOG_NUMBER, .number = (value)})
+#define F_ID(k, value)            ((struct log_field){.key = (k), .kind = LOG_ID, .number = (value)})
 /* A duration in ns, shown as seconds. */
 #define F_SECONDS(k, ns) ((struct log_field){.key = (k), .kind = LOG_SECONDS, .number = (ns)})
 
 struct log_field log_field_text(const char *key, const char *text);
 
+/* Who writes: stands in each record of a sink whose format is json. Before the first record; copied. */
+void log_identify(const char *worker, const char *instance);
 /* Opens the sinks of config->log: before the first record, and again with each reload, instead of those that are open. */
 void log_open(const struct config *config);
 /* The lowest level that any sink of config->log takes. */

@@ -1,7 +1,7 @@
 /* What is logged of a job. The channel is the handler's name, or "worker" where the body names none. */
 #include "worker/wiring.h"
 
-#include "log/log.h"
+#include "job/fields.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,9 +20,11 @@ void report_done(const struct job *job)
 {
     if (!log_takes(LEVEL_DEBUG))
         return;
-    const struct log_field fields[] = {F_TEXT("server", job->server), F_NUMBER("id", job->id),
-        F_SECONDS("runtime", job->runtime_ns),
-        job->progress ? F_TEXT("progress", job->progress) : (struct log_field){0}, {0}};
+    struct log_field fields[JOB_FIELDS_MOST + 3] = {{0}};
+    size_t count = job_fields(job, fields);
+    fields[count++] = F_SECONDS("runtime", job->runtime_ns);
+    if (job->progress)
+        fields[count] = F_TEXT("progress", job->progress);
     write_record(LEVEL_DEBUG, job, "job finished", fields);
 }
 
@@ -56,8 +58,9 @@ static void write_command(char command[320], const char *verb, const struct work
 
 static void report_release(const struct job *job, const struct policy_decision *decision)
 {
-    const struct log_field fields[] = {F_NUMBER("delay", decision->delay_s), F_TEXT("server", job->server),
-        F_NUMBER("id", job->id), F_TEXT("tube", job->tube), F_SECONDS("runtime", job->runtime_ns), {0}};
+    struct log_field fields[JOB_FIELDS_MOST + 3] = {F_NUMBER("delay", decision->delay_s)};
+    size_t count = 1 + job_fields(job, fields + 1);
+    fields[count] = F_SECONDS("runtime", job->runtime_ns);
     write_record(LEVEL_INFO, job, "job released, to run again in {delay} s", fields);
 }
 
@@ -66,11 +69,13 @@ static void report_failure(const struct worker *worker, const struct job *job, c
     char show[320], again[320];
     const struct job_outcome *outcome = job->outcome;
     bool retried = decision->verb == POLICY_RETRY;
-    struct log_field fields[14] = {retried ? F_NUMBER("delay", decision->delay_s) : F_TEXT("next", describe(decision)),
-        F_BYTES("reason", outcome->reason, outcome->reason_size), F_TEXT("server", job->server),
-        F_NUMBER("id", job->id), F_TEXT("tube", job->tube), F_NUMBER("attempt", decision->attempt),
-        F_SECONDS("runtime", job->runtime_ns)};
-    size_t count = 7;
+    struct log_field fields[JOB_FIELDS_MOST + 11] = {
+        retried ? F_NUMBER("delay", decision->delay_s) : F_TEXT("next", describe(decision)),
+        F_BYTES("reason", outcome->reason, outcome->reason_size)};
+    size_t count = 2 + job_fields(job, fields + 2);
+    fields[count] = F_NUMBER("attempt", decision->attempt);
+    fields[count++].of_job = true;
+    fields[count++] = F_SECONDS("runtime", job->runtime_ns);
     if (job->retry.max)
         fields[count++] = F_NUMBER("attempts", job->retry.max + UINT64_C(1));
     if (job->progress)
@@ -108,15 +113,17 @@ void report_unsettled(const struct job *job, enum queue_answer answer, const cha
             "job {id}: the connection went before the server answered; if it was not settled it runs again",
         [QUEUE_REFUSED] = "job {id} could not be settled: the server said {answer}",
     };
-    const struct log_field fields[] = {F_NUMBER("id", job->id), F_TEXT("server", job->server),
-        F_TEXT("answer", text ? text : "nothing"), F_SECONDS("runtime", job->runtime_ns), {0}};
+    struct log_field fields[JOB_FIELDS_MOST + 3] = {F_TEXT("answer", text ? text : "nothing")};
+    size_t count = 1 + job_fields(job, fields + 1);
+    fields[count] = F_SECONDS("runtime", job->runtime_ns);
     write_record(answer == QUEUE_REFUSED ? LEVEL_ERROR : LEVEL_WARNING, job, messages[answer], fields);
 }
 
 void report_lost(const struct job *job, const char *why)
 {
     bool runs = job->state == JOB_SENT || job->state == JOB_RUNNING;
-    const struct log_field fields[] = {F_NUMBER("id", job->id), F_TEXT("server", job->server), F_TEXT("why", why), {0}};
+    struct log_field fields[JOB_FIELDS_MOST + 2] = {F_TEXT("why", why)};
+    job_fields(job, fields + 1);
     write_record(runs ? LEVEL_WARNING : LEVEL_INFO, job,
         runs ? "job {id} lost its reservation while it ran: {why}; it is stopped here, its result is dropped, and it "
                "will run again"

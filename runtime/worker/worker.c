@@ -279,6 +279,7 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     worker->options = *options;
     list_init(&worker->held);
     identity_make(&worker->identity, config->worker.name, options->number);
+    log_identify(worker->identity.id, worker->identity.instance);
     uv_loop_init(&worker->loop);
     say_hello(worker);
     if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, &error) < 0)

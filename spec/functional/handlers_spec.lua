@@ -297,7 +297,7 @@ describe("a job has", function()
   it("an empty table as data when there is none", function()
     for _, data in ipairs { "", ',"data":{}', ',"data":null', ',"data":[]' } do
       local id = assert(queue:put('{"job":"fields"' .. data .. "}"))
-      w:log('all="[^\n]*data\\":[%[{][%]}],[^\n]*" server=%S+ id=' .. id .. "\n")
+      w:log('all="[^\n]*data\\":[%[{][%]}],[^\n]*" server=%S+ id=' .. id .. "%f[%D]")
     end
   end)
 
@@ -337,7 +337,7 @@ describe("lunastalk.queue.put", function()
   local function put_from_handler(options)
     local mark = w:mark()
     local id = put("puts", options)
-    return cjson.decode(w:log("puts: put ({[^\n]*}) stream=stdout server=%S+ id=" .. id .. "\n", 10, mark)), id
+    return cjson.decode(w:log("puts: put ({[^\n]*}) stream=stdout server=%S+ id=" .. id .. "%f[%D]", 10, mark)), id
   end
 
   it("puts with the defaults", function()

@@ -51,7 +51,7 @@ local function failure(id, attempt)
 end
 
 local function count(id, attempt)
-  return select(2, w:output():gsub("runs as attempt " .. attempt .. " server=%S+ id=" .. id .. "\n", ""))
+  return select(2, w:output():gsub("runs as attempt " .. attempt .. " server=%S+ id=" .. id .. "%f[%D]", ""))
 end
 
 -- Waits for the retry of that attempt: the job's stats.
@@ -119,7 +119,7 @@ describe("a failed job", function()
     local id = put("fails", { retry = { max = 2, delay = 0 } })
     local last
     for attempt = 1, 3 do
-      w:log("runs as attempt " .. attempt .. " server=%S+ id=" .. id .. "\n")
+      w:log("runs as attempt " .. attempt .. " server=%S+ id=" .. id .. "%f[%D]")
       local now = wait.now()
       -- Beanstalkd's clock and ours are read at different moments.
       assert.is_true(not last or now - last > 0.9 and now - last < 3)

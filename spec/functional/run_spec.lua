@@ -161,7 +161,7 @@ describe("starting", function()
       w:wait()
       local shown = w:output()
       assert.same(expected, {
-        shown:find " debug note: job finished server=%S+ id=%d+ runtime=0%.%d+\n" ~= nil,
+        shown:find " debug note: job finished server=%S+ id=%d+ tube=%S+ runtime=0%.%d+\n" ~= nil,
         shown:find " info note: ran 1 " ~= nil,
       })
       assert.equal(expected[2], shown:find "starts as" ~= nil and shown:find "stopping: .*\n.* stopped" ~= nil)

@@ -54,7 +54,7 @@ local function put(ends, envelope)
 end
 
 local function paths_of(w, id)
-  local text = w:log("made (%[[^\n]*%]) server=%S+ id=" .. id .. "\n")
+  local text = w:log("made (%[[^\n]*%]) server=%S+ id=" .. id .. "%f[%D]")
   return cjson.decode((text:gsub('\\"', '"')))
 end
 

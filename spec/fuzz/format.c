@@ -1,3 +1,4 @@
+#include "base/json.h"
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "log/format.h"
@@ -46,6 +47,15 @@ static void check_line(const char *line, size_t size)
     }
 }
 
+/* An object, whatever was in the record; fields of one name are the caller's fault. */
+static void check_json(const char *line, size_t size)
+{
+    struct error why;
+    struct json *json = json_parse(line, size, 8, &why);
+    assert(json || strstr(why.text, "duplicate"));
+    json_free(json);
+}
+
 int fuzz_format(const uint8_t *data, size_t size)
 {
     struct input input = {data, size};
@@ -56,14 +66,21 @@ int fuzz_format(const uint8_t *data, size_t size)
     char *message = take_text(&input, &message_size);
     for (; input.left && count < FIELDS; count++) {
         struct log_field *field = &fields[count];
-        field->kind = take_byte(&input) % (LOG_SECONDS + 1);
+        uint8_t kind = take_byte(&input);
+        field->kind = kind % (LOG_ID + 1);
+        field->of_job = kind & 0x80;
         field->key = keys[count] = take_text(&input, &key_size);
         field->text = take_text(&input, &field->size);
         memcpy(&field->number, field->text, field->size < sizeof field->number ? field->size : sizeof field->number);
     }
     struct buffer out = {0};
-    format_line(&out, TIME_MS * UINT64_C(1000), level, "worker", message, message_size, fields);
+    const struct format_record record = {TIME_MS * UINT64_C(1000), level, "worker", message, message_size, fields};
+    format_line(&out, &record, false);
     check_line(buffer_data(&out), buffer_size(&out));
+    buffer_consume(&out, buffer_size(&out));
+    format_json(&out, &record, "");
+    check_line(buffer_data(&out), buffer_size(&out));
+    check_json(buffer_data(&out), buffer_size(&out));
     buffer_free(&out);
     for (size_t i = 0; i < count; i++) {
         free(keys[i]);

@@ -432,6 +432,8 @@ describe("a mistake in config.yml", function()
     { "log: [stdout]", "1:7: a sink of log must be a mapping such as {to: stdout, level: info}, not 'stdout'" },
     { "log: [{level: info}]", "1:7: a sink of log needs 'to': stdout or stderr" },
     { "log: [{to: file}]", "1:12: log.to must be stdout or stderr, not 'file'" },
+    { "log: [{to: stdout, format: xml}]", "1:28: log.format must be line or json, not 'xml'" },
+    { "log: [{to: stdout, format: [json]}]", "1:28: log.format must be line or json, not a list of 1" },
     { "log: [{to: stdout, level: inf}]",
       "1:27: log.level must be one of debug, info, notice, warning, error, critical, alert or emergency, not 'inf'" },
     { "settings: []", "1:11: settings must be a mapping of keys to values, not an empty list" },
@@ -714,7 +716,7 @@ callbacks:
   allow: [] # default
   secret: "***" # LUNASTALK_CALLBACKS_SECRET
   secret_file: null # default
-log: [{to: stderr, level: debug}] # /srv/mail/config.yml:3:6; level: LUNASTALK_LOG_LEVEL
+log: [{to: stderr, level: debug, format: line}] # /srv/mail/config.yml:3:6; level: LUNASTALK_LOG_LEVEL
 settings: {} # default
 ]], (output:gsub(" +#", " #")))
   end)

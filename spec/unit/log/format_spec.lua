@@ -1,27 +1,32 @@
 local buffers = require "spec.support.buffer"
 local cdef = require "spec.support.cdef"
+local cjson = require "cjson"
 local ffi = require "ffi"
 local lib = require "spec.support.ffi"
 
 cdef [[
-  struct log_field { const char *key; int kind; const char *text; size_t size; uint64_t number; };
-  void format_line(struct buffer *out, uint64_t time_ms, unsigned level, const char *channel, const char *message,
-    size_t size, const struct log_field *fields);
+  struct log_field { const char *key; int kind; const char *text; size_t size; uint64_t number; bool of_job; };
+  struct format_record {
+    uint64_t time_ms; unsigned level; const char *channel; const char *message; size_t size;
+    const struct log_field *fields;
+  };
+  void format_line(struct buffer *out, const struct format_record *record, bool coloured);
+  void format_json(struct buffer *out, const struct format_record *record, const char *origin);
   size_t utf8_length(const char *bytes, size_t size);
 ]]
 
-local TEXT, LITERAL, NUMBER, SECONDS = 0, 1, 2, 3
+local TEXT, LITERAL, NUMBER, SECONDS, ID = 0, 1, 2, 3, 4
 local INFO = 1
 local TIME, HEAD = 1795491777123, "2026-11-24T03:42:57.123Z info test: "
 
--- { key, value, kind } each; the value of TEXT and LITERAL is a string.
+-- { key, value, kind, of_job } each; the value of TEXT and LITERAL is a string.
 local function format(message, list, options)
   options = options or {}
   local fields, kept = ffi.new("struct log_field[?]", #(list or {}) + 1), {}
   for i, item in ipairs(list or {}) do
-    local key, value, kind = unpack(item)
+    local key, value, kind, of_job = unpack(item)
     local field = fields[i - 1]
-    kept[#kept + 1], field.key, field.kind = key, key, kind or TEXT
+    kept[#kept + 1], field.key, field.kind, field.of_job = key, key, kind or TEXT, of_job or false
     if field.kind == TEXT or field.kind == LITERAL then
       local bytes = buffers.new(value)
       kept[#kept + 1], field.text, field.size = bytes, bytes.memory, #value
@@ -30,8 +35,13 @@ local function format(message, list, options)
     end
   end
   local out, bytes = buffers.new(), buffers.new(message)
-  lib.format_line(out, options.time or TIME, options.level or INFO, options.channel or "test",
+  local record = ffi.new("struct format_record", options.time or TIME, options.level or INFO, options.channel or "test",
     message == "" and "" or bytes.memory, #message, fields)
+  if options.json then
+    lib.format_json(out, record, options.origin or "")
+  else
+    lib.format_line(out, record, options.coloured or false)
+  end
   assert(#kept >= 0) -- what the fields point to is alive until here
   return buffers.bytes(out)
 end
@@ -220,5 +230,67 @@ describe("log/format", function()
         { "k3", random(1000), NUMBER },
       }, { channel = (text():gsub("%z", "")) }))
     end
+  end)
+end)
+
+-- The record as JSON, parsed.
+local function json(message, list, options)
+  options = options or {}
+  options.json = true
+  local text = format(message, list, options)
+  assert.equal(#text, text:find("\n", 1, true))
+  return cjson.decode(text), text
+end
+
+describe("log/format as JSON", function()
+  it("has the names and numbers of Monolog", function()
+    local _, text = json("mailing {to}", {
+      { "to", "ann" }, { "id", 7, ID, true }, { "tube", "email", TEXT, true }, { "took", 1500000000, SECONDS },
+      { "ok", "true", LITERAL }, { "count", 3, NUMBER },
+    }, { level = 4, channel = "send_email", origin = '"workerId":"w1"' })
+    assert.equal('{"message":"mailing ann","context":{"to":"ann","took":1.500000,"ok":true,"count":3},"level":400,'
+      .. '"level_name":"ERROR","channel":"send_email","datetime":"2026-11-24T03:42:57.123000+00:00",'
+      .. '"extra":{"workerId":"w1","id":"7","tube":"email"}}\n', text)
+    local numbers = {}
+    for level = 0, 7 do
+      numbers[level + 1] = json("", {}, { level = level }).level
+    end
+    assert.same({ 100, 200, 250, 300, 400, 500, 550, 600 }, numbers)
+  end)
+
+  it("keeps whole numbers of ids, and what is no literal is a string", function()
+    local record = json("m", {
+      { "id", 0xffffffffffffffffULL, ID, true }, { "a", "1 2", LITERAL }, { "b", "-1.5e3", LITERAL },
+      { "c", "null", LITERAL }, { "d", "{}}", LITERAL }, { "e", "", LITERAL },
+    })
+    assert.equal("18446744073709551615", record.extra.id)
+    assert.same({ a = "1 2", b = -1500, c = cjson.null, d = "{}}", e = "" }, record.context)
+  end)
+
+  it("has newlines, control characters and quotes as they were, and U+FFFD for what is no UTF-8", function()
+    local record = json('say "{k}"\n\27\0\\', { { "k", "a\nb\226\128\168" } })
+    assert.same({ 'say "a\nb\226\128\168"\n\27\0\\', "a\nb\226\128\168" }, { record.message, record.context.k })
+    assert.equal("\239\191\189x", json("\255x").message)
+  end)
+
+  it("is bounded", function()
+    local x = ("x"):rep(32 * 1024)
+    local record = json(x .. "y", { { "k", x .. "z" } })
+    assert.same({ x .. "… (1 bytes more)", x .. "… (1 bytes more)" }, { record.message, record.context.k })
+    local fields = {}
+    for i = 1, 66 do
+      fields[i] = { "k" .. i, ("\1"):rep(32 * 1024) }
+    end
+    local text
+    record, text = json("m", fields)
+    assert.is_true(#text < (256 + 7 * 32) * 1024)
+    assert.equal("…", record.context["…"])
+  end)
+end)
+
+describe("log/format in colours", function()
+  it("colours the level alone", function()
+    assert.equal("2026-11-24T03:42:57.123Z \27[31merror\27[0m test: m k=1\n",
+      format("m", { { "k", "1" } }, { level = 4, coloured = true }))
   end)
 end)
