@@ -31,3 +31,17 @@ const char *address_path(const char *server)
 {
     return strncmp(server, "unix:", 5) == 0 ? server + 5 : NULL;
 }
+
+int address_nth(const struct addrinfo *first, unsigned n, char text[ADDRESS_HOST])
+{
+    char port[ADDRESS_PORT] = "0";
+    unsigned count = 1;
+    const struct addrinfo *one = first;
+    for (const struct addrinfo *each = first->ai_next; each; each = each->ai_next)
+        count++;
+    for (n %= count; n; n--)
+        one = one->ai_next;
+    *text = '\0';
+    getnameinfo(one->ai_addr, one->ai_addrlen, text, ADDRESS_HOST, port, ADDRESS_PORT, NI_NUMERICHOST | NI_NUMERICSERV);
+    return atoi(port);
+}

@@ -110,7 +110,7 @@ static int ask(struct session *session, const char *key, uint64_t id)
             session, "%s; whether job %llu is cancelled is not known", error.text, (unsigned long long)id);
     if (!taken)
         return explain(session, id);
-    printf("cancelled job %llu: its worker ends it as failed\n", (unsigned long long)id);
+    printf("cancelled job %llu: its worker is ending it\n", (unsigned long long)id);
     return EXIT_DONE;
 }
 

@@ -21,7 +21,8 @@ static struct policy_decision decide(const struct policy_input *input)
 {
     unsigned attempt = policy_attempt(input->buries, input->retry.max);
     struct policy_decision decision = {.attempt = attempt, .failure = true};
-    switch (input->outcome) {
+    bool again = input->outcome == POLICY_RELEASED || input->outcome == POLICY_UNAVAILABLE;
+    switch (input->cancelled && again ? POLICY_FAILED : input->outcome) {
     case POLICY_SUCCEEDED:
         decision.verb = POLICY_DELETE;
         decision.failure = false;

@@ -33,7 +33,7 @@ struct policy_input {
     uint32_t delay_s;          // RELEASED: as the handler asked
     bool bury;                 // the envelope's error.bury
     struct policy_retry retry; // what holds for this job
-    bool cancelled;            // FAILED: it is not tried again
+    bool cancelled;            // it is not tried again: FAILED is final, and so is RELEASED or UNAVAILABLE
     uint64_t buries;           // of stats-job
     uint32_t random;           // any number: decides the jitter
     bool cannot_store;         // the server would lose what is buried or delayed

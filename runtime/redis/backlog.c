@@ -3,12 +3,13 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "log/log.h"
+#include "redis/trouble.h"
 
 #include <hiredis/hiredis.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT_BYTES = 8 * 1024 * 1024, SENT_MOST = 1000, SENT_BYTES = 2 * 1024 * 1024 };
+enum { KEPT_BYTES = 8 * 1024 * 1024, SENT_MOST = 1000, SENT_BYTES = 2 * 1024 * 1024, AGAIN_MS = 1000 };
 
 struct backlog {
     struct redis *redis;
@@ -16,6 +17,8 @@ struct backlog {
     size_t bytes, sent, sent_bytes;
     uint64_t dropped; // since it was last said
     bool halted;      // Redis is away or refuses: nothing is sent before backlog_retry()
+    bool closing;
+    uv_timer_t timer; // while halted, or while something dropped is to be said
 };
 
 struct entry {
@@ -29,10 +32,12 @@ struct entry {
     char bytes[];
 };
 
-struct backlog *backlog_new(struct redis *redis)
+struct backlog *backlog_new(uv_loop_t *loop, struct redis *redis)
 {
     struct backlog *backlog = mem_new(sizeof *backlog);
     backlog->redis = redis;
+    uv_timer_init(loop, &backlog->timer);
+    backlog->timer.data = backlog;
     list_init(&backlog->entries);
     return backlog;
 }
@@ -44,6 +49,15 @@ static void forget(struct entry *entry)
     free(entry);
 }
 
+static void on_timer(uv_timer_t *timer);
+
+/* There is something to try again, or to say. */
+static void arm(struct backlog *backlog)
+{
+    if (!backlog->closing && !uv_is_active((uv_handle_t *)&backlog->timer))
+        uv_timer_start(&backlog->timer, on_timer, AGAIN_MS, 0);
+}
+
 /* False: all that is there was sent. */
 static bool drop_oldest(struct backlog *backlog)
 {
@@ -53,6 +67,7 @@ static bool drop_oldest(struct backlog *backlog)
             continue;
         forget(entry);
         backlog->dropped++;
+        arm(backlog);
         return true;
     }
     return false;
@@ -97,20 +112,15 @@ static bool is_outdone(const struct entry *entry)
     return false;
 }
 
-/* An error begins with its code; that of a script has it behind a dash, somewhere, before Redis 7. */
-static bool has_code(const char *error, const char *code)
-{
-    const char *at = strstr(error, code);
-    return at && (at == error || at[-1] == '-');
-}
-
 /* Whether it may work later; what is wrong with the command itself stays wrong. */
 static bool passes(const redisReply *reply)
 {
-    static const char *const codes[] = {
-        "LOADING", "READONLY", "OOM", "MISCONF", "NOAUTH", "NOPERM", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"};
+    static const char *const codes[] = {"LOADING", "READONLY", "OOM", "MISCONF", "NOAUTH", "NOPERM", "NOREPLICAS",
+        "MASTERDOWN", "CLUSTERDOWN", "BUSY", "TRYAGAIN"};
+    char code[TROUBLE_CODE];
+    trouble_code(reply->str, code);
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
-        if (has_code(reply->str, codes[i]))
+        if (strcmp(code, codes[i]) == 0)
             return true;
     return false;
 }
@@ -119,7 +129,7 @@ static void say_dropped(struct backlog *backlog)
 {
     if (backlog->halted || !backlog->dropped)
         return;
-    LOG(LEVEL_WARNING, "{count} updates of failures and job records were dropped: redis was away, or too slow",
+    LOG(LEVEL_WARNING, "{count} updates for redis were dropped: it was away, too slow, or refused them",
         F_NUMBER("count", backlog->dropped));
     backlog->dropped = 0;
 }
@@ -128,19 +138,24 @@ static void on_reply(void *context, const redisReply *reply)
 {
     struct entry *entry = context;
     struct backlog *backlog = entry->backlog;
-    bool again = !reply || (reply->type == REDIS_REPLY_ERROR && passes(reply));
+    bool refused = reply && reply->type == REDIS_REPLY_ERROR, again = !reply || (refused && passes(reply));
     backlog->sent--;
     backlog->sent_bytes -= entry->size;
     entry->sent = false;
     backlog->halted |= again;
+    backlog->dropped += refused && !again;
     if (!again || is_outdone(entry))
         forget(entry);
-    if (!again && backlog->sent < SENT_MOST / 2)
+    if (backlog->halted || backlog->dropped)
+        arm(backlog);
+    else if (backlog->sent < SENT_MOST / 2)
         backlog_flush(backlog);
 }
 
 void backlog_flush(struct backlog *backlog)
 {
+    if (backlog->sent >= SENT_MOST || backlog->sent_bytes >= SENT_BYTES)
+        return; // before all those are walked over
     for (struct list *link = backlog->entries.next; link != &backlog->entries && !backlog->halted; link = link->next) {
         struct entry *entry = list_entry(link, struct entry, place);
         if (entry->sent)
@@ -156,9 +171,26 @@ void backlog_flush(struct backlog *backlog)
 
 void backlog_retry(struct backlog *backlog)
 {
-    say_dropped(backlog);
     backlog->halted = false;
     backlog_flush(backlog);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct backlog *backlog = timer->data;
+    if (redis_up(backlog->redis)) {
+        say_dropped(backlog);
+        backlog_retry(backlog);
+    }
+    if (backlog->halted || backlog->dropped)
+        arm(backlog);
+}
+
+void backlog_close(struct backlog *backlog)
+{
+    backlog->closing = true;
+    uv_close((uv_handle_t *)&backlog->timer, NULL);
+    backlog_retry(backlog);
 }
 
 void backlog_free(struct backlog *backlog)
@@ -169,8 +201,8 @@ void backlog_free(struct backlog *backlog)
         left++;
         free(list_entry(link, struct entry, place));
     }
-    if (left)
-        LOG(LEVEL_WARNING, "redis was away: {count} updates of failures and job records are lost with this stop",
+    if (left + backlog->dropped)
+        LOG(LEVEL_WARNING, "{count} updates for redis are lost with this stop: it was away, too slow, or refused them",
             F_NUMBER("count", left + backlog->dropped));
     free(backlog);
 }

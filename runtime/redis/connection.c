@@ -20,6 +20,7 @@ enum {
     CLOSE_LIMIT_MS = 500,
     RETRY_FIRST_MS = 100,
     RETRY_CAP_MS = 5000, // so that it is back within ten seconds
+    TROUBLE_LASTS_MS = 10 * 1000,
     PENDING_MOST = 2000,
     PENDING_BYTES = 4 * 1024 * 1024
 };
@@ -39,7 +40,7 @@ struct redis {
     uv_timer_t limit;         // for the oldest of `pending`, or for all until it is UP
     struct backoff backoff;
     unsigned tries;      // picks among the addresses of a name
-    bool tried;          // the first connection has not been tried yet where this is false
+    bool tried;          // a first try has begun
     struct list waiting; // for the end of the present try
     struct list pending;
     size_t pending_count, pending_bytes;
@@ -115,7 +116,7 @@ static void fall(struct redis *redis, const char *why)
         LOG(LEVEL_INFO, "the connection to redis at {server} is lost: {why}",
             F_TEXT("server", redis->config->redis.server), F_TEXT("why", why));
     else if (why && !redis->closing)
-        trouble_warn(&redis->trouble, redis->config->redis.server, CONNECTING, why);
+        trouble_warn(&redis->trouble, redis->config->redis.server, CONNECTING, why, uv_now(redis->loop));
     redis->state = REDIS_DOWN;
     redis->async = NULL;
     uv_timer_stop(&redis->limit);
@@ -157,9 +158,9 @@ static void judge(struct redis *redis, const struct pending *pending, const redi
 {
     const char *server = redis->config->redis.server;
     if (reply && reply->type == REDIS_REPLY_ERROR)
-        trouble_warn(&redis->trouble, server, pending->what, reply->str);
+        trouble_warn(&redis->trouble, server, pending->what, reply->str, uv_now(redis->loop));
     else if (reply && strcmp(pending->what, CONNECTING) != 0) // that works when all of its commands have
-        trouble_over(&redis->trouble, server, pending->what);
+        trouble_over(&redis->trouble, server, pending->what, uv_now(redis->loop));
 }
 
 static void on_reply(redisAsyncContext *async, void *answer, void *data)
@@ -225,7 +226,7 @@ static void on_greeted(void *context, const redisReply *reply)
     } else if (last) {
         redis->state = REDIS_UP;
         backoff_reset(&redis->backoff);
-        trouble_over(&redis->trouble, redis->config->redis.server, CONNECTING);
+        trouble_over(&redis->trouble, redis->config->redis.server, CONNECTING, uv_now(redis->loop));
         if (!redis->closing)
             redis->on_up(redis->context);
         tell_waiting(redis, true);
@@ -293,19 +294,9 @@ static void connect_to(struct redis *redis, const char *address, int port)
 /* The next of the addresses with each try: of a name with several, one may be well. */
 static void use_addresses(struct redis *redis, const struct addrinfo *first)
 {
-    char text[INET6_ADDRSTRLEN];
-    unsigned count = 1;
-    const struct addrinfo *one = first;
-    for (const struct addrinfo *each = first->ai_next; each; each = each->ai_next)
-        count++;
-    for (unsigned left = redis->tries++ % count; left; left--)
-        one = one->ai_next;
-    if (one->ai_family == AF_INET6)
-        uv_ip6_name((const struct sockaddr_in6 *)one->ai_addr, text, sizeof text);
-    else
-        uv_ip4_name((const struct sockaddr_in *)one->ai_addr, text, sizeof text);
-    // sin_port and sin6_port are at the same place
-    connect_to(redis, text, ntohs(((const struct sockaddr_in *)one->ai_addr)->sin_port));
+    char text[ADDRESS_HOST];
+    int port = address_nth(first, redis->tries++, text);
+    connect_to(redis, text, port);
 }
 
 static void on_resolved(uv_getaddrinfo_t *query, int status, struct addrinfo *found)
@@ -382,6 +373,8 @@ struct redis *redis_new(
     struct redis *redis = mem_new(sizeof *redis);
     *redis = (struct redis){.loop = loop, .config = config, .on_up = on_up, .context = context, .handles = 2};
     snprintf(redis->password, sizeof redis->password, "%s", password);
+    uint64_t beats_ms = 3 * (uint64_t)config->heartbeat.every_ms;
+    redis->trouble.lasts_ms = beats_ms > TROUBLE_LASTS_MS ? beats_ms : TROUBLE_LASTS_MS;
     redis->backoff = (struct backoff){.first_ms = RETRY_FIRST_MS, .cap_ms = RETRY_CAP_MS};
     list_init(&redis->pending);
     list_init(&redis->waiting);

@@ -41,8 +41,10 @@ char *redis_key(const struct redis *redis, const char *prefix, const char *name)
 bool redis_send(
     struct redis *redis, const char *purpose, const struct redis_command *command, redis_done *done, void *context);
 
-/* Closes when everything is answered, after half a second at most; frees it. Until then it sends. `on_up` is not called
- * again. */
+/*
+ * Closes when everything is answered, after half a second at most; frees it. Until then it sends. `on_up` is not called
+ * again.
+ */
 void redis_close(struct redis *redis);
 
 #endif

@@ -25,6 +25,7 @@ struct heartbeat {
     char *key, *version_key;
     uv_timer_t timer;
     bool soon;           // the timer is set for a change
+    bool stands;         // our field is there
     uint64_t written_ms; // when the field was
     uint64_t beaten_ms;  // the last regular one
     char twin[40];       // the other instance that was warned about
@@ -133,6 +134,12 @@ static void ask(struct heartbeat *heartbeat, const char *purpose, const char *ve
     redis_send(heartbeat->redis, purpose, &command, done, heartbeat);
 }
 
+static void on_written(void *context, const redisReply *reply)
+{
+    struct heartbeat *heartbeat = context;
+    heartbeat->stands |= reply && reply->type == REDIS_REPLY_INTEGER;
+}
+
 static void write_field(struct heartbeat *heartbeat)
 {
     struct buffer json = {0};
@@ -142,7 +149,7 @@ static void write_field(struct heartbeat *heartbeat)
     redis_word(&command, heartbeat->key);
     redis_word(&command, heartbeat->id);
     redis_bytes(&command, buffer_data(&json), buffer_size(&json));
-    redis_send(heartbeat->redis, "heartbeat", &command, NULL, NULL);
+    redis_send(heartbeat->redis, "heartbeat", &command, on_written, heartbeat);
     buffer_free(&json);
     heartbeat->written_ms = uv_now(heartbeat->timer.loop);
 }
@@ -163,7 +170,7 @@ static void beat(struct heartbeat *heartbeat)
         return;
     heartbeat->events.beat(heartbeat->events.context);
     // What stands there before our first one is of our former life, be it that it was killed a moment ago.
-    if (heartbeat->written_ms)
+    if (heartbeat->stands)
         ask(heartbeat, "heartbeat", "HGET", heartbeat->key, heartbeat->id, on_own);
     write_field(heartbeat);
     ask(heartbeat, "version", "GET", heartbeat->version_key, NULL, on_version);

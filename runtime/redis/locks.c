@@ -11,28 +11,57 @@
 
 struct taking {
     struct redis *redis;
-    char *key, *holder;
+    char *key;
+    struct locks_holder holder;
     unsigned ttl_s;
     locks_done *done;
     void *context;
 };
 
+/* Of the script that takes. */
+enum answer { ANOTHER_HAS_IT, TAKEN, EARLIER_RUN_HAS_IT };
+
+/* KEYS[1] the key · ARGV: the run, the beginning that all runs of its job share, seconds */
+static const char take[] = "local held = redis.call('GET', KEYS[1]) "
+                           "if not held then redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[3]) return 1 end "
+                           "if held == ARGV[1] then return 1 end " // taken before, and the answer was lost
+                           "if string.sub(held, 1, #ARGV[2]) == ARGV[2] then return 2 end "
+                           "return 0";
+
+static const char give_back[] = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end";
+
+static const char mark_done[] = "local left = redis.call('PTTL', KEYS[1]) "
+                                "if left > 0 and redis.call('GET', KEYS[1]) == ARGV[1] then "
+                                "  redis.call('SET', KEYS[1], 'done ' .. ARGV[1], 'PX', left) "
+                                "end";
+
 static void finish(struct taking *taking, bool first, const char *problem)
 {
     taking->done(taking->context, first, problem);
     free(taking->key);
-    free(taking->holder);
     free(taking);
+}
+
+static void fail(struct taking *taking, const char *why)
+{
+    char problem[256];
+    snprintf(problem, sizeof problem, "redis away: %s", why);
+    finish(taking, false, problem);
 }
 
 static void on_taken(void *context, const redisReply *reply)
 {
-    if (reply && reply->type == REDIS_REPLY_STATUS)
-        finish(context, true, NULL);
-    else if (reply && reply->type == REDIS_REPLY_NIL)
-        finish(context, false, NULL);
-    else
-        finish(context, false, reply && reply->type == REDIS_REPLY_ERROR ? reply->str : "no answer");
+    struct taking *taking = context;
+    char problem[512];
+    if (!reply || reply->type != REDIS_REPLY_INTEGER) {
+        fail(taking, reply && reply->type == REDIS_REPLY_ERROR ? reply->str : "no answer");
+    } else if (reply->integer == EARLIER_RUN_HAS_IT) {
+        snprintf(problem, sizeof problem,
+            "an earlier run of this job has %s and may still be at it, or was killed in the middle", taking->key);
+        finish(taking, false, problem);
+    } else {
+        finish(taking, reply->integer == TAKEN, NULL);
+    }
 }
 
 static void on_ready(void *context, bool up)
@@ -41,34 +70,35 @@ static void on_ready(void *context, bool up)
     char ttl[16];
     struct redis_command command = {0};
     snprintf(ttl, sizeof ttl, "%u", taking->ttl_s);
-    redis_word(&command, "SET");
+    redis_word(&command, "EVAL");
+    redis_word(&command, take);
+    redis_word(&command, "1");
     redis_word(&command, taking->key);
-    redis_word(&command, taking->holder);
-    redis_word(&command, "NX");
-    redis_word(&command, "EX");
+    redis_word(&command, taking->holder.text);
+    redis_bytes(&command, taking->holder.text, taking->holder.job_size);
     redis_word(&command, ttl);
     if (!up || !redis_send(taking->redis, "once", &command, on_taken, taking))
-        finish(taking, false, "not connected");
+        fail(taking, up ? "too much is unanswered" : "not connected");
 }
 
-void locks_take(
-    struct redis *redis, const char *name, const char *holder, unsigned ttl_s, locks_done *done, void *context)
+void locks_take(struct redis *redis, const char *name, const struct locks_holder *holder, unsigned ttl_s,
+    locks_done *done, void *context)
 {
     struct taking *taking = mem_new(sizeof *taking);
-    *taking =
-        (struct taking){redis, redis_key(redis, PREFIX, name), mem_copy(holder, strlen(holder)), ttl_s, done, context};
+    *taking = (struct taking){redis, redis_key(redis, PREFIX, name), *holder, ttl_s, done, context};
     redis_when_up(redis, on_ready, taking);
 }
 
-void locks_give_back(struct backlog *backlog, struct redis *redis, const char *name, const char *holder)
+void locks_end(
+    struct backlog *backlog, struct redis *redis, const char *name, const struct locks_holder *holder, bool well)
 {
     char *key = redis_key(redis, PREFIX, name);
     struct redis_command command = {0};
     redis_word(&command, "EVAL");
-    redis_word(&command, "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end");
+    redis_word(&command, well ? mark_done : give_back);
     redis_word(&command, "1");
     redis_word(&command, key);
-    redis_word(&command, holder);
+    redis_word(&command, holder->text);
     backlog_add(backlog, "once", &command, 0);
     free(key);
 }

@@ -19,16 +19,18 @@ static void field(struct redis_command *command, const char *name, const char *t
 /*
  * One script, so that a record is never without its end. It knows what a worker does not without asking beanstalkd: which
  * attempt this is, when nothing says it. And it leaves alone what is newer: what comes late, after Redis was away, may be of
- * an attempt that others have finished.
+ * an attempt that others have finished. Only an end counts whatever the clocks of two hosts say.
  *
  * KEYS[1] the record · ARGV: ttl, state, attempt or "", worker, job, now, then fields and values
  */
 static const char script[] =
-    "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'worker', 'job') "
+    "local old = redis.call('HMGET', KEYS[1], 'state', 'attempt', 'worker', 'job', 'updated') "
     "local ttl, state, attempt, worker, job, now = unpack(ARGV, 1, 6) "
     "local was, before = old[1], tonumber(old[2] or '') "
     "local ended = was == 'done' or was == 'buried' "
+    "local newer = old[3] ~= worker and (tonumber(old[5] or '') or 0) > tonumber(now) "
     "if old[4] == job then "
+    "  if newer and state ~= 'done' and state ~= 'buried' then return 0 end "
     "  if attempt ~= '' and before and before > tonumber(attempt) and was ~= 'buried' then return 0 end "
     "  if state == 'lost' and (ended or was == 'running' and old[3] ~= worker) then return 0 end "
     "end "

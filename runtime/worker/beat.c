@@ -36,10 +36,14 @@ void beat_measure(struct beat *beat, const struct worker *worker)
     beat->measured_jobs = worker->jobs;
 }
 
-void beat_holder(const struct worker *worker, const struct job *job, char *text, size_t room)
+struct locks_holder beat_holder(const struct worker *worker, const struct job *job)
 {
-    snprintf(text, room, "%s %s %s %llu %llu", worker->identity.id, worker->identity.instance, job->server,
-        (unsigned long long)job->id, (unsigned long long)job->reserved_ns);
+    struct locks_holder holder;
+    int size = snprintf(holder.text, sizeof holder.text, "%s %llu ", job->server, (unsigned long long)job->id);
+    holder.job_size = (size_t)size < sizeof holder.text ? (size_t)size : sizeof holder.text - 1;
+    snprintf(holder.text + holder.job_size, sizeof holder.text - holder.job_size, "%s %s %llu", worker->identity.id,
+        worker->identity.instance, (unsigned long long)job->reserved_ns);
+    return holder;
 }
 
 static void text_member(struct buffer *json, const char *key, const char *text)

@@ -3,6 +3,7 @@
 /* What a heartbeat says (its fields: scripts/producers/README.md), and what is measured for it. */
 #include "base/buffer.h"
 #include "job/job.h"
+#include "redis/locks.h"
 #include "worker/version.h"
 
 struct worker;
@@ -18,7 +19,7 @@ void beat_open(struct beat *beat);
 void beat_measure(struct beat *beat, const struct worker *worker);
 void beat_describe(
     const struct beat *beat, const struct worker *worker, const struct version *version, struct buffer *json);
-/* Who holds what a job has taken with job:once(): this reservation of it. */
-void beat_holder(const struct worker *worker, const struct job *job, char *text, size_t room);
+/* Who holds what a job takes with job:once(): this reservation of it. */
+struct locks_holder beat_holder(const struct worker *worker, const struct job *job);
 
 #endif

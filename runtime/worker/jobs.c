@@ -186,8 +186,10 @@ static void on_lost(void *context, struct job *job, const char *why)
     if (sent)
         pool_recall(worker->pool); // it, when it has not begun: then it is HELD. What else comes back is sent again.
     report_lost(job, worker->state == WORKER_CLOSING ? "the worker stops" : why);
-    if (job->outcome)
-        status_give_back(worker->status, job); // it failed, and that was not reported
+    if (job->state == JOB_SETTLING) { // it has ended, and that was not reported
+        status_end_locks(worker->status, job);
+        status_lost(worker->status, job);
+    }
     if (!sent || job->state == JOB_HELD) {
         list_remove(&job->place); // it may live on until what was asked about it is answered
         job_free(job);
@@ -220,9 +222,8 @@ void jobs_ended(void *context, struct job *job)
         settle(worker, job);
         return;
     }
-    if (job->outcome)
-        status_give_back(worker->status, job); // when it ran to its good end, its next run shall not be the first
-    job_free(job);                             // that it was lost was said then
+    status_end_locks(worker->status, job);
+    job_free(job); // that it was lost was said then
 }
 
 void jobs_touched(void *context, struct job *job)

@@ -54,8 +54,10 @@ static void record(struct status *status, const struct job *job, const char *sta
 
 void status_done(struct status *status, struct job *job)
 {
-    if (status)
-        record(status, job, "done", 0);
+    if (!status)
+        return;
+    status_end_locks(status, job);
+    record(status, job, "done", 0);
 }
 
 static void add_failure(struct status *status, const struct job *job, const struct policy_decision *decision)
@@ -93,11 +95,11 @@ void status_ended(struct status *status, struct job *job, const struct policy_de
         [POLICY_RETRY] = "retrying"};
     if (!status)
         return;
+    status_end_locks(status, job);
     if (!job->outcome) {
         record(status, job, "done", decision->attempt);
         return;
     }
-    status_give_back(status, job);
     if (decision->failure)
         add_failure(status, job, decision);
     record(status, job, states[decision->verb], decision->attempt);
@@ -111,17 +113,16 @@ void status_lost(struct status *status, struct job *job)
 
 /* ---- job:once() ---- */
 
-static void give_back(struct status *status, const struct job *job, const char *name)
+static void end_lock(struct status *status, const struct job *job, const char *name, bool well)
 {
-    char holder[512];
-    beat_holder(status->worker, job, holder, sizeof holder);
-    locks_give_back(status->backlog, status->redis, name, holder);
+    const struct locks_holder holder = beat_holder(status->worker, job);
+    locks_end(status->backlog, status->redis, name, &holder, well);
 }
 
-void status_give_back(struct status *status, struct job *job)
+void status_end_locks(struct status *status, struct job *job)
 {
     for (const char *name = job->locks; name && *name; name += strlen(name) + 1)
-        give_back(status, job, name);
+        end_lock(status, job, name, !job->outcome);
     free(job->locks);
     job->locks = NULL;
 }
@@ -138,18 +139,15 @@ static void on_taken(void *context, bool first, const char *problem)
 {
     struct taking *taking = context;
     struct job *job = taking->job;
-    char why[160];
     bool over =
         job->state == JOB_SETTLING || job->state == JOB_LOST; // its executor has died, or it runs again elsewhere
-    if (over)
-        give_back(taking->status, job, taking->name);
-    else if (first || problem)
+    if (over) {
+        end_lock(taking->status, job, taking->name, false);
+        backlog_flush(taking->status->backlog); // the worker may have stopped: no turn will do it
+    } else if (first || problem) {
         job_add_lock(job, taking->name);
-    snprintf(why, sizeof why, "redis away: %s", problem ? problem : "");
-    if (over)
-        taking->done(taking->context, false, "the reservation of the job is lost");
-    else
-        taking->done(taking->context, first, problem ? why : NULL);
+    }
+    taking->done(taking->context, first && !over, over ? "the reservation of the job is lost" : problem);
     job_free(job);
     free(taking);
 }
@@ -157,7 +155,6 @@ static void on_taken(void *context, bool first, const char *problem)
 void status_once(struct status *status, struct job *job, const char *name, unsigned ttl_s,
     void (*done)(void *context, bool first, const char *problem), void *context)
 {
-    char holder[512];
     if (!status) {
         done(context, false, "redis away: no redis is configured");
         return;
@@ -166,8 +163,8 @@ void status_once(struct status *status, struct job *job, const char *name, unsig
     *taking = (struct taking){status, job, done, context};
     memcpy(taking->name, name, strlen(name) + 1);
     job_hold(job);
-    beat_holder(status->worker, job, holder, sizeof holder);
-    locks_take(status->redis, name, holder, ttl_s, on_taken, taking);
+    const struct locks_holder holder = beat_holder(status->worker, job);
+    locks_take(status->redis, name, &holder, ttl_s, on_taken, taking);
 }
 
 /* ---- beats ---- */
@@ -206,7 +203,6 @@ static void on_beat(void *context)
     struct status *status = context;
     beat_measure(&status->beat, status->worker);
     pool_visit(status->worker->pool, look_at_job, status);
-    backlog_retry(status->backlog);
 }
 
 static void on_version(void *context, const char *bytes, size_t size)
@@ -218,6 +214,7 @@ static void on_version(void *context, const char *bytes, size_t size)
 static void on_up(void *context)
 {
     struct status *status = context;
+    backlog_retry(status->backlog);
     heartbeat_up(status->heartbeat);
 }
 
@@ -278,7 +275,7 @@ struct status *status_new(struct worker *worker, const char *password)
     const struct heartbeat_events events = {status, on_describe, on_beat, on_version};
     status->worker = worker;
     status->redis = redis_new(&worker->loop, config, password, on_up, status);
-    status->backlog = backlog_new(status->redis);
+    status->backlog = backlog_new(&worker->loop, status->redis);
     status->failures_key = redis_key(status->redis, "", FAILURES_KEY);
     status->records_prefix = redis_key(status->redis, config->records.prefix, "");
     status->heartbeat =
@@ -292,7 +289,7 @@ void status_close(struct status *status)
 {
     if (!status)
         return;
-    backlog_flush(status->backlog);
+    backlog_close(status->backlog);
     heartbeat_end(status->heartbeat);
     version_close(&status->version);
     redis_close(status->redis);

@@ -28,8 +28,8 @@ void status_lost(struct status *status, struct job *job);
 /* job:once(): takes `name` for the job. done(context, first, problem) once. */
 void status_once(struct status *status, struct job *job, const char *name, unsigned ttl_s,
     void (*done)(void *context, bool first, const char *problem), void *context);
-/* The job's handler did not end well: gives back what it took, unless that is done. */
-void status_give_back(struct status *status, struct job *job);
+/* The job's handler has ended: marks what it took with job:once() as done, or gives it back. Once. */
+void status_end_locks(struct status *status, struct job *job);
 /* The worker has stopped: says so, and closes. Frees when the loop has run out and status_free() was called. */
 void status_close(struct status *status);
 void status_free(struct status *status);

@@ -9,7 +9,7 @@
 
 enum {
     SPREAD_MS = 5000, // not all workers of a pool leave at once
-    LATE_MS = 2000,
+    LATE_MS = 2000,   // handlers load in well under that, and Redis answers or is away
 };
 
 static void on_leave(uv_timer_t *timer)
@@ -56,6 +56,7 @@ static void change(struct version *version, struct worker *worker)
 void version_read(struct version *version, struct worker *worker, const char *bytes, size_t size)
 {
     bool first = !version->known, late = uv_now(&worker->loop) > version->opened_ms + LATE_MS;
+    bool base = first && !(late && reloads(worker)); // of what was loaded
     if (bytes && !readable(bytes, size)) {
         if (!version->told)
             LOG(LEVEL_WARNING,
@@ -70,7 +71,7 @@ void version_read(struct version *version, struct worker *worker, const char *by
         return;
     memcpy(version->seen, bytes, size);
     version->seen[size] = '\0';
-    if (first && !(late && reloads(worker))) {
+    if (base) {
         version_loading(version);
         version_loaded(version);
     } else if (worker->state == WORKER_RUNNING) {

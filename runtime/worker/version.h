@@ -2,8 +2,8 @@
 #define LUNASTALK_WORKER_VERSION_H
 /*
  * The version key: whoever changes it makes every worker load its handlers anew, or stop so that it is started anew
- * (reload.on_change). What is read first is what the worker runs already, unless Redis was away when it loaded its handlers:
- * then it loads them anew. A key that appears later is a change, one that vanishes or cannot be read is none.
+ * (reload.on_change). What is read first is what the worker runs already, unless it could not be read while they were
+ * loaded: then it loads them anew. A key that appears later is a change, one that vanishes or cannot be read is none.
  */
 #include <stdbool.h>
 #include <stddef.h>

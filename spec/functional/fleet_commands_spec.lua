@@ -131,7 +131,7 @@ describe("cancel", function()
     assert.is_true(child:running())
     client:call("DEL", key_of(id))
     assert.equal(0, child:wait())
-    assert.equal(("cancelled job %s: its worker ends it as failed\n"):format(id), child:output())
+    assert.equal(("cancelled job %s: its worker is ending it\n"):format(id), child:output())
     queue:delete(id)
   end)
 

@@ -1,4 +1,5 @@
 --- What a job asks and hears through Redis while it runs: job:once, cancel.
+local barrier = require "spec.support.barrier"
 local beanstalkd = require "spec.support.beanstalkd"
 local cjson = require "cjson"
 local jobs = require "spec.support.jobs"
@@ -85,6 +86,45 @@ describe("job:once", function()
     end, "the giving back")
     assert.matches("cmdstat_set:calls=1,", connection:call("INFO", "commandstats"))
     gone("slow", connection)
+    assert.equal(0, (w:stop()))
+  end)
+
+  it("is true when the same run asks again after its answer was lost", function()
+    local own, closed = redis.start(), barrier.new()
+    local connection = own:client()
+    local w = start { store = own }
+    beats(w, is "idle", "a heartbeat", connection)
+    own.process:pause()
+    put(w, "twice", { data = { key = "again", barrier = closed.path }, timeout = 60 })
+    w:log "twice: not answered"
+    own.process:continue()
+    wait.eventually(10, function()
+      return connection:call("EXISTS", "once:again") == 1
+    end, "the key")
+    local now = os.time()
+    beats(w, function(told) return told.timestamp > now end, "a new connection", connection)
+    closed:open()
+    w:log "twice: first true"
+    wait.eventually(10, function()
+      return connection:call("GET", "once:again"):find "^done "
+    end, "the mark of a run that ended well")
+    assert.equal(0, (w:stop()))
+  end)
+
+  it("is an error where an earlier run of the job has the key, and did not end well", function()
+    local w = start()
+    local id = assert(queue:put(cjson.encode { job = "once", data = { key = "early" } }, { tube = w.tube, delay = 1 }))
+    db:call("SET", "once:early", ("%s %s another"):format(observed.server.address, id), "EX", 60)
+    w:log("job failed and was buried: [^\n]*an earlier run of this job has once:early and may still be at it[^\n]* id="
+      .. id)
+    assert.equal(0, (w:stop()))
+  end)
+
+  it("of another type is an error", function()
+    local w = start()
+    db:call("LPUSH", "once:list", "x")
+    put(w, "once", { data = { key = "list" } })
+    w:log "job failed and was buried: [^\n]*redis away: WRONGTYPE"
     assert.equal(0, (w:stop()))
   end)
 

@@ -222,6 +222,9 @@ describe("Redis in trouble", function()
     w:log("redis at %S+ is well again", 10)
     local _, warnings = w:output():gsub("redis at [^\n]*jobs go on", "")
     assert.equal(1, warnings)
+    wait.eventually(10, function()
+      return connection:call("XLEN", "lunastalk.failed") == 1
+    end, "the failure that was kept")
     assert.equal(0, (w:stop()))
   end
 
@@ -239,6 +242,32 @@ describe("Redis in trouble", function()
     end, "OOM", function(connection)
       connection:call("CONFIG", "SET", "maxmemory", "0")
     end)
+  end)
+
+  it("has too few replicas: NOREPLICAS", function()
+    trouble({ still_answers = true }, function(connection)
+      connection:call("CONFIG", "SET", "min-replicas-to-write", "1")
+    end, "NOREPLICAS", function(connection)
+      connection:call("CONFIG", "SET", "min-replicas-to-write", "0")
+    end)
+  end)
+
+  it("in two ways is one warning for each, and one notice", function()
+    local own = redis.start()
+    local connection = own:client()
+    local w = start { store = own }
+    beats(w, is "idle", "a heartbeat", connection)
+    connection:call("HSET", "worker_version", "a", "b")
+    connection:call("CONFIG", "SET", "maxmemory", "1")
+    observed.refused(connection, 10)
+    connection:call("CONFIG", "SET", "maxmemory", "0")
+    beats(w, function(told) return told.timestamp >= os.time() - 1 end, "a heartbeat", connection)
+    assert.not_matches("is well again", w:output())
+    connection:call("DEL", "worker_version")
+    w:log "is well again"
+    local _, warnings = w:output():gsub("redis at [^\n]*jobs go on", "")
+    assert.equal(2, warnings)
+    assert.equal(0, (w:stop()))
   end)
 
   it("cannot store: MISCONF", function()

@@ -22,6 +22,13 @@ local HANDLERS = {
     io.open(job.data.barrier):read(1)
   end]],
   ["spins.lua"] = "return function() while true do end end",
+  ["twice.lua"] = [[
+    local log = require "lunastalk.log"
+    return function(job)
+      log.notice(pcall(job.once, job, job.data.key, 60) and "answered" or "not answered")
+      io.open(job.data.barrier):read(1)
+      log.notice("first {first}", { first = job:once(job.data.key, 60) })
+    end]],
   ["once.lua"] = [[return function(job)
     require("lunastalk.log").notice "asks"
     local first = job:once(job.data.key, 60)

@@ -69,6 +69,8 @@ describe("job/policy", function()
     -- cancelled: not tried again, and it keeps its number
     { outcome = "FAILED", max = 3, buries = 1, cancelled = true, "BURY 0", true, 2 },
     { outcome = "FAILED", max = 3, cancelled = true, bury = false, "DELETE 0", true, 1 },
+    { outcome = "RELEASED", asked = 60, max = 3, cancelled = true, "BURY 0", true, 1 },
+    { outcome = "UNAVAILABLE", asked = 30, buries = 1, max = 3, cancelled = true, "BURY 0", true, 2 },
     { outcome = "SUCCEEDED", max = 3, cancelled = true, "DELETE 0", false, 1 },
     -- none left
     { outcome = "FAILED", max = 2, delay = 5, buries = 2, "BURY 0", true, 3 },
