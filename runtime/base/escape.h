@@ -10,8 +10,8 @@
 enum escape_mode {
     ESCAPE_LINE,   // the result is one line
     ESCAPE_LINES,  // newlines stay
-    ESCAPE_LATER,  // as it is: whoever gets it will
     ESCAPE_QUOTED, // to stand between double quotes: " and \ get a backslash
+    ESCAPE_LATER,  // as it is: whoever gets it will
 };
 
 void escape_append(struct buffer *out, const char *bytes, size_t size, enum escape_mode mode);

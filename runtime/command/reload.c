@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-enum { LOOK_EVERY_MS = 100, VERSION_SIZE = 40 };
+enum { LOOK_EVERY_MS = 100, VERSION_SIZE = 40, BEATS = 3 };
 
 struct reload {
     const char *wait, *timeout;
@@ -91,11 +91,15 @@ static int follow(struct session *session, struct reload *reload, uint64_t timeo
 {
     struct error error;
     struct fleet fleet;
-    uint64_t end_ns = clock_ns() + timeout_ms * 1000000;
+    uint64_t began_ns = clock_ns(), end_ns = began_ns + timeout_ms * 1000000;
+    // Nobody may be there only for now: Redis was flushed, or they end to be started anew.
+    uint64_t least_ns = began_ns + (BEATS * session->config->heartbeat.every_ms + 1000) * UINT64_C(1000000);
     for (;;) {
         if (fleet_load(&fleet, session->redis, session->config, &error) < 0)
             return session_failed(session, "%s", error.text);
-        if (!judge(reload, &fleet).waiting || clock_ns() >= end_ns)
+        struct progress progress = judge(reload, &fleet);
+        bool nobody = !progress.current && !progress.refused && clock_ns() < least_ns;
+        if ((!progress.waiting && !nobody) || clock_ns() >= end_ns)
             break;
         fleet_free(&fleet);
         poll(NULL, 0, LOOK_EVERY_MS);

@@ -21,6 +21,7 @@ struct status {
     struct worker *worker;
     struct redis *redis;
     struct backlog *backlog;
+    struct locks *locks;
     struct heartbeat *heartbeat;
     struct version version;
     struct beat beat;
@@ -116,7 +117,7 @@ void status_lost(struct status *status, struct job *job)
 static void end_lock(struct status *status, const struct job *job, const char *name, bool well)
 {
     const struct locks_holder holder = beat_holder(status->worker, job);
-    locks_end(status->backlog, status->redis, name, &holder, well);
+    locks_end(status->locks, name, &holder, well);
 }
 
 void status_end_locks(struct status *status, struct job *job)
@@ -164,7 +165,7 @@ void status_once(struct status *status, struct job *job, const char *name, unsig
     memcpy(taking->name, name, strlen(name) + 1);
     job_hold(job);
     const struct locks_holder holder = beat_holder(status->worker, job);
-    locks_take(status->redis, name, &holder, ttl_s, on_taken, taking);
+    locks_take(status->locks, name, &holder, ttl_s, on_taken, taking);
 }
 
 /* ---- beats ---- */
@@ -276,6 +277,7 @@ struct status *status_new(struct worker *worker, const char *password)
     status->worker = worker;
     status->redis = redis_new(&worker->loop, config, password, on_up, status);
     status->backlog = backlog_new(&worker->loop, status->redis);
+    status->locks = locks_new(&worker->loop, status->redis, status->backlog);
     status->failures_key = redis_key(status->redis, "", FAILURES_KEY);
     status->records_prefix = redis_key(status->redis, config->records.prefix, "");
     status->heartbeat =
@@ -289,6 +291,7 @@ void status_close(struct status *status)
 {
     if (!status)
         return;
+    locks_close(status->locks);
     backlog_close(status->backlog);
     heartbeat_end(status->heartbeat);
     version_close(&status->version);
@@ -300,6 +303,7 @@ void status_free(struct status *status)
     if (!status)
         return;
     backlog_free(status->backlog);
+    locks_free(status->locks);
     heartbeat_free(status->heartbeat);
     free(status->failures_key);
     free(status->records_prefix);

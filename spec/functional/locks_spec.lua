@@ -6,6 +6,7 @@ local jobs = require "spec.support.jobs"
 local observed = require "spec.support.observed"
 local redis = require "spec.support.redis"
 local signal = require "posix.signal"
+local temp = require "spec.support.temp"
 local wait = require "spec.support.wait"
 
 local queue, db = observed.queue, observed.db
@@ -117,6 +118,23 @@ describe("job:once", function()
     db:call("SET", "once:early", ("%s %s another"):format(observed.server.address, id), "EX", 60)
     w:log("job failed and was buried: [^\n]*an earlier run of this job has once:early and may still be at it[^\n]* id="
       .. id)
+    assert.equal(0, (w:stop()))
+  end)
+
+  it("is true for the run that follows one that lost the job in the middle", function()
+    local own, door = beanstalkd.start { binlog = true }, temp.dir() .. "/door"
+    local w = start { server = own, config = { worker = { executors = 2 } } }
+    local body = cjson.encode { job = "stubborn", data = { key = "lost.3", door = door }, timeout = 60 }
+    local id = assert(own:client():put(body, { tube = w.tube, ttr = 60 }))
+    w:log "first true"
+    own:stop(signal.SIGKILL)
+    own:start_again()
+    w:log("lost its reservation while it ran")
+    local mark = w:mark()
+    w:log("first true", 20, mark)
+    temp.write(door, "")
+    jobs.gone(own:client(), id)
+    assert.not_matches("first false", w:output())
     assert.equal(0, (w:stop()))
   end)
 

@@ -29,6 +29,15 @@ local HANDLERS = {
       io.open(job.data.barrier):read(1)
       log.notice("first {first}", { first = job:once(job.data.key, 60) })
     end]],
+  ["stubborn.lua"] = [[
+    local log = require "lunastalk.log"
+    local function spin(door) while not io.open(door) do end end
+    jit.off(spin)
+    return function(job)
+      log.notice("first {first}", { first = job:once(job.data.key, 60) })
+      pcall(spin, job.data.door)
+      spin(job.data.door)
+    end]],
   ["once.lua"] = [[return function(job)
     require("lunastalk.log").notice "asks"
     local first = job:once(job.data.key, 60)

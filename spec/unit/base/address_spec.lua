@@ -28,8 +28,8 @@ describe("base/address", function()
   end
 
   for _, server in ipairs {
-    "", ":", "host", "host:", ":80", "host:0", "host:65536", "host:80x", "host:-1", "host: 80", "::1:80", "[]:80", "[::1]80",
-    "[::1:80", "host:123456", ("h"):rep(256) .. ":80", "unix:/tmp/x",
+    "", ":", "host", "host:", ":80", "host:0", "host:65536", "host:80x", "host:-1", "host: 80", "::1:80", "[]:80",
+    "[::1]80", "[::1:80", "host:123456", ("h"):rep(256) .. ":80", "unix:/tmp/x",
   } do
     it("refuses '" .. server:sub(1, 30) .. "'", function()
       assert.is_nil(split(server))
