@@ -74,21 +74,26 @@ bool queue_storage_fault(const struct beanstalkd_reply *reply)
     return reply && (reply->kind == REPLY_INTERNAL_ERROR || reply->kind == REPLY_OUT_OF_MEMORY);
 }
 
-void queue_storage_failed(struct queue *queue, const struct job *job, const struct beanstalkd_reply *reply)
+/* What waits would be given a job. */
+static void stop_reserving(struct queue *queue)
 {
-    LOG(LEVEL_CRITICAL,
-        "beanstalkd at {server} cannot store (disk full?): it answered {answer} for job {id}, which it has lost until "
-        "its restart; no job is reserved until it can",
-        F_TEXT("server", queue->options.server), F_TEXT("answer", beanstalkd_reply_name(reply->kind)),
-        F_NUMBER("id", job->id));
-    if (!queue->storing)
-        return;
     queue->storing = false;
     for (struct list *link = queue->consumers.next, *after; link != &queue->consumers; link = after) {
         struct consumer *consumer = list_entry(link, struct consumer, in_queue);
         after = link->next;
         if (consumer->state == CONSUMER_WAITING)
-            consumer_leave(consumer); // it would be given a job
+            consumer_leave(consumer);
     }
     probe_later(queue, PROBE_FIRST_MS);
+}
+
+void queue_storage_failed(struct queue *queue, const struct job *job, const struct beanstalkd_reply *reply)
+{
+    if (queue->storing)
+        stop_reserving(queue); // before it is said, as who reads it may act on it
+    LOG(LEVEL_CRITICAL,
+        "beanstalkd at {server} cannot store (disk full?): it answered {answer} for job {id}, which it has lost until "
+        "its restart; no job is reserved until it can",
+        F_TEXT("server", queue->options.server), F_TEXT("answer", beanstalkd_reply_name(reply->kind)),
+        F_NUMBER("id", job->id));
 }
