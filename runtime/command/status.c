@@ -1,3 +1,4 @@
+#include "base/escape.h"
 #include "command/command.h"
 #include "command/fleet.h"
 #include "command/session.h"
@@ -255,7 +256,9 @@ static int forget(struct session *session, const char *id)
     if (!found)
         return session_failed(session, "there is no heartbeat of %s", id);
     struct buffer line = {0};
-    buffer_printf(&line, "forgot %s; a worker of this id that still runs beats again\n", id);
+    buffer_append_text(&line, "forgot ");
+    escape_append(&line, id, strlen(id), ESCAPE_LINE);
+    buffer_append_text(&line, "; a worker of this id that still runs beats again\n");
     text_print(&line);
     buffer_free(&line);
     return EXIT_DONE;

@@ -164,6 +164,8 @@ describe("status", function()
     assert.matches("^forgot old;", shows("--forget", "old"))
     assert.equal(0, client:call("HEXISTS", "workers.heartbeat", "old"))
     assert.same({ 1, "", "lunastalk status: there is no heartbeat of old\n" }, { status("--forget", "old") })
+    set("a\n\27[2J", {})
+    assert.matches("^forgot a\\n\\u001b%[2J;", shows("--forget", "a\n\27[2J"))
   end)
 
   it("watches until SIGINT, through a Redis that goes away", function()
