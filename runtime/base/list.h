@@ -39,4 +39,12 @@ static inline void list_insert(struct list *place, struct list *link)
     place->prev = link;
 }
 
+/* Moves all of `from`, which is empty then, into `to`, which may be uninitialised. */
+static inline void list_take(struct list *from, struct list *to)
+{
+    list_init(to);
+    list_insert(from->next, to); // where the first of them is
+    list_remove(from);
+}
+
 #endif

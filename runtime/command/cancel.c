@@ -90,9 +90,8 @@ static int explain(struct session *session, uint64_t id)
     if (exit_code != EXIT_DONE)
         return exit_code;
     return session_failed(session,
-        "nobody took the request within %llu s: who holds job %llu is no worker of ours, has no or another Redis, or "
-        "is "
-        "ending the job already; the request is withdrawn",
+        "nobody took the request within %llu s: who holds job %llu is no worker of ours, has no or another "
+        "Redis, or is ending the job already; the request is withdrawn",
         (unsigned long long)wait_ms(session) / 1000, (unsigned long long)id);
 }
 
@@ -148,9 +147,9 @@ int command_cancel(int argc, char **argv)
         .command = "cancel",
         .usage = "--id N",
         .summary = "Ends a job that a worker runs, wherever it runs; it fails with \"cancelled\"",
-        .details = "Asks through Redis and waits until the worker has seen it, which looks with each heartbeat: up to "
-                   "10 s, or\n"
-                   "three times heartbeat.every. A job that waits is no job to cancel: lunastalk delete --id N.\n",
+        .details =
+            "Asks through Redis and waits until the worker has seen it, which looks with each heartbeat: up to\n"
+            "10 s, or three times heartbeat.every. A job that waits is no job to cancel: lunastalk delete --id N.\n",
         .specs = specs,
     };
     struct session session;

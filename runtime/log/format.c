@@ -11,8 +11,7 @@ static void put_cut(struct buffer *out, size_t more)
         buffer_printf(out, "… (%zu bytes more)", more);
 }
 
-/* The text, escaped and cut at FORMAT_VALUE_LONGEST with a mark. */
-static void put_text(struct buffer *out, const char *text, size_t size, enum escape_mode mode)
+void format_text(struct buffer *out, const char *text, size_t size, enum escape_mode mode)
 {
     size_t shown = utf8_cut(text, size, FORMAT_VALUE_LONGEST);
     escape_append(out, text, shown, mode);
@@ -26,7 +25,7 @@ static void put_value(struct buffer *out, const struct log_field *field, enum es
     case LOG_NUMBER: buffer_printf(out, "%llu", (unsigned long long)field->number); break;
     case LOG_SECONDS: buffer_printf(out, "%.6f", (double)field->number / 1e9); break;
     case LOG_TEXT:
-    case LOG_LITERAL: put_text(out, field->text, field->size, mode); break;
+    case LOG_LITERAL: format_text(out, field->text, field->size, mode); break;
     }
 }
 
@@ -85,19 +84,19 @@ uint64_t format_message(
         int field = close < end && *close == '}' && !is_full(out)
                         ? find_field(fields, open + 1, (size_t)(close - open) - 1)
                         : -1;
-        put_text(out, message, (size_t)((field < 0 ? close : open) - message), mode);
+        format_text(out, message, (size_t)((field < 0 ? close : open) - message), mode);
         if (field < 0)
             continue;
         put_value(out, &fields[field], mode);
         used |= field < 64 ? UINT64_C(1) << field : 0;
         close++;
     }
-    put_text(out, message, (size_t)(end - message), mode);
+    format_text(out, message, (size_t)(end - message), mode);
     put_cut(out, size - shown);
     return used;
 }
 
-static void put_time(struct buffer *out, uint64_t time_ms)
+void format_time(struct buffer *out, uint64_t time_ms)
 {
     time_t seconds = (time_t)(time_ms / 1000);
     struct tm utc;
@@ -105,24 +104,24 @@ static void put_time(struct buffer *out, uint64_t time_ms)
     gmtime_r(&seconds, &utc);
     size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
     buffer_append(out, text, length);
-    buffer_printf(out, ".%03uZ", (unsigned)(time_ms % 1000));
+    buffer_printf(out, ".%03u", (unsigned)(time_ms % 1000));
 }
 
 static void put_level(struct buffer *out, enum level level, bool coloured)
 {
     static const char *const colours[LEVEL_COUNT] = {"2", "32", "36", "33", "31", "1;31", "1;31", "1;37;41"};
     if (coloured && level < LEVEL_COUNT)
-        buffer_printf(out, " \x1b[%sm%s\x1b[0m ", colours[level], level_name(level));
+        buffer_printf(out, "Z \x1b[%sm%s\x1b[0m ", colours[level], level_name(level));
     else
-        buffer_printf(out, " %s ", level_name(level));
+        buffer_printf(out, "Z %s ", level_name(level));
 }
 
 void format_line(struct buffer *out, const struct format_record *record, bool coloured)
 {
     const struct log_field *fields = record->fields;
-    put_time(out, record->time_ms);
+    format_time(out, record->time_ms);
     put_level(out, record->level, coloured);
-    put_text(out, record->channel, strlen(record->channel), ESCAPE_LINE);
+    format_text(out, record->channel, strlen(record->channel), ESCAPE_LINE);
     buffer_append_text(out, ": ");
     uint64_t used = format_message(out, record->message, record->size, fields, ESCAPE_LINE);
     int i = 0;

@@ -16,6 +16,11 @@ enum {
 uint64_t format_message(
     struct buffer *out, const char *message, size_t size, const struct log_field *fields, enum escape_mode mode);
 
+/* Appends the text, escaped, and cut at FORMAT_VALUE_LONGEST with a mark. */
+void format_text(struct buffer *out, const char *text, size_t size, enum escape_mode mode);
+/* Appends "2026-11-24T03:42:57" (UTC) and the milliseconds, ".123". */
+void format_time(struct buffer *out, uint64_t time_ms);
+
 /* A record; `time_ms` is Unix time. */
 struct format_record {
     uint64_t time_ms;

@@ -1,25 +1,21 @@
 #include "base/json.h"
-#include "base/utf8.h"
 #include "log/format.h"
 
 #include <ctype.h>
 #include <string.h>
-#include <time.h>
 
 /* Monolog's numbers of the levels. */
 static const unsigned numbers[LEVEL_COUNT] = {100, 200, 250, 300, 400, 500, 550, 600};
 
 static void put_string(struct buffer *out, const char *bytes, size_t size)
 {
-    size_t shown = utf8_cut(bytes, size, FORMAT_VALUE_LONGEST);
-    if (shown == size) {
-        json_quote(out, bytes, size);
-        return;
-    }
     struct buffer cut = {0};
-    buffer_append(&cut, bytes, shown);
-    buffer_printf(&cut, "… (%zu bytes more)", size - shown);
-    json_quote(out, buffer_data(&cut), buffer_size(&cut));
+    if (size > FORMAT_VALUE_LONGEST) {
+        format_text(&cut, bytes, size, ESCAPE_LATER);
+        json_quote(out, buffer_data(&cut), buffer_size(&cut));
+    } else {
+        json_quote(out, bytes, size);
+    }
     buffer_free(&cut);
 }
 
@@ -64,16 +60,6 @@ static void put_fields(struct buffer *out, const struct log_field *fields, bool 
     }
 }
 
-static void put_datetime(struct buffer *out, uint64_t time_ms)
-{
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm utc;
-    char text[32];
-    gmtime_r(&seconds, &utc);
-    buffer_append(out, text, strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc));
-    buffer_printf(out, ".%03u000+00:00", (unsigned)(time_ms % 1000));
-}
-
 /* Monolog spells them in capitals. */
 static void put_level_name(struct buffer *out, enum level level)
 {
@@ -95,8 +81,8 @@ void format_json(struct buffer *out, const struct format_record *record, const c
     buffer_append_text(out, "\",\"channel\":");
     put_string(out, record->channel, strlen(record->channel));
     buffer_append_text(out, ",\"datetime\":\"");
-    put_datetime(out, record->time_ms);
-    buffer_printf(out, "\",\"extra\":{%s", origin);
+    format_time(out, record->time_ms);
+    buffer_printf(out, "000+00:00\",\"extra\":{%s", origin);
     put_fields(out, record->fields, true, *origin ? "," : "");
     buffer_append_text(out, "}}\n");
 }

@@ -69,7 +69,8 @@ static void wait_for_earlier(struct taking *taking)
     char problem[512];
     if (taking->tries++ < TRIES && !uv_is_closing((uv_handle_t *)&locks->timer)) {
         list_insert(&locks->waiting, &taking->place);
-        uv_timer_start(&locks->timer, on_timer, AGAIN_MS, 0);
+        if (!uv_is_active((uv_handle_t *)&locks->timer)) // one that comes does not put off the others
+            uv_timer_start(&locks->timer, on_timer, AGAIN_MS, 0);
         return;
     }
     snprintf(problem, sizeof problem,
@@ -109,9 +110,7 @@ static void on_ready(void *context, bool up)
 static void wake(struct locks *locks)
 {
     struct list woken;
-    list_init(&woken);
-    list_insert(locks->waiting.next, &woken); // where the first of them is
-    list_remove(&locks->waiting);
+    list_take(&locks->waiting, &woken);
     while (!list_empty(&woken)) {
         struct taking *taking = list_entry(woken.next, struct taking, place);
         list_remove(&taking->place);

@@ -144,9 +144,7 @@ static bool check(struct worker *worker, struct job *job)
 void jobs_check_held(struct worker *worker)
 {
     struct list before;
-    list_init(&before);
-    list_insert(worker->held.next, &before); // where the first of them is
-    list_remove(&worker->held);
+    list_take(&worker->held, &before);
     while (!list_empty(&before)) {
         struct job *job = list_entry(before.next, struct job, place);
         list_remove(&job->place);
