@@ -17,7 +17,7 @@ libexecdir = $(PREFIX)/lib/lunastalk
 # Debian and Ubuntu call the same file luajit; other distributions may not.
 EXECUTOR_PACKAGES := luajit
 RUNTIME_PACKAGES  := libuv jansson yaml-0.1 hiredis
-# Their headers only: they are loaded when they are first needed (http/library.h).
+# Their headers only: they are loaded when they are first needed (transfer/library.h).
 LOADED_PACKAGES   := libcurl libcrypto
 
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wformat=2
@@ -35,7 +35,7 @@ C = $(CC) -std=c11 -D_GNU_SOURCE -DLUNASTALK_VERSION='"$(VERSION)"' \
 # The executor links LuaJIT and only those runtime files that both processes share; all else is the runtime.
 EXECUTOR_SRC := $(wildcard runtime/lua/*.c)
 SHARED_SRC   := $(addprefix runtime/,base/buffer.c base/files.c base/level.c base/memory.c executor/wire.c executor/board.c)
-RUNTIME_SRC  := runtime/main.c $(wildcard $(patsubst %,runtime/%/*.c,base command config executor http job log queue redis worker))
+RUNTIME_SRC  := runtime/main.c $(wildcard $(patsubst %,runtime/%/*.c,base command config executor job log queue redis transfer worker))
 
 object = $(patsubst runtime/%.c,$(BUILD)/obj/%.o,$(1))
 RUNTIME_OBJ  := $(call object,$(RUNTIME_SRC))

@@ -27,6 +27,7 @@ static const struct command {
     {"failed", command_failed, "what failed and why; run it again"},
     {"record", command_record, "what became of a job with an id"},
     {"reload", command_reload, "have all workers load their handlers anew"},
+    {"log-test", command_log_test, "try all sinks of the log"},
     {"config", command_config, "show or check the configuration"},
 };
 

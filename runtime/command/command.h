@@ -25,6 +25,7 @@ int command_failed(int argc, char **argv);
 int command_record(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_cancel(int argc, char **argv);
+int command_log_test(int argc, char **argv);
 int command_config(int argc, char **argv);
 
 #endif

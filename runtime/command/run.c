@@ -1,6 +1,5 @@
 #include "command/command.h"
 #include "command/options.h"
-#include "log/log.h"
 #include "worker/worker.h"
 
 #include <limits.h>
@@ -21,7 +20,7 @@ static const char details[] =
     "TERM, INT and QUIT stop it: running jobs finish within worker.shutdown_timeout, the others go back to the queue;\n"
     "a second signal stops it now. HUP reloads: handlers, and jobs:, settings: and log: of config.yml, or says why not "
     "and\n"
-    "keeps what it has. USR1 and USR2 are ignored.\n"
+    "keeps what it has. USR1 opens the log's files anew, after they were renamed. USR2 is ignored.\n"
     "\n"
     "A beanstalkd that cannot be reached is waited for, with --stop-when-empty too: add --run where that must end.\n"
     "\n"
@@ -103,7 +102,6 @@ static int run(const struct config *config, struct worker_options options)
         fprintf(stderr, "lunastalk run: cannot work in %s: %m\n", config->directory);
         return EXIT_CONFIG;
     }
-    log_open(config);
     return exit_codes[worker_run(config, &options)];
 }
 

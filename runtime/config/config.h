@@ -12,14 +12,34 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum config_sink_kind { CONFIG_SINK_STDOUT, CONFIG_SINK_STDERR };
+enum config_sink_kind {
+    CONFIG_SINK_STDOUT,
+    CONFIG_SINK_STDERR,
+    CONFIG_SINK_FILE,
+    CONFIG_SINK_REDIS,
+    CONFIG_SINK_EMAIL,
+    CONFIG_SINK_KINDS
+};
 enum config_sink_format { CONFIG_FORMAT_LINE, CONFIG_FORMAT_JSON };
-enum { CONFIG_SINKS_MOST = 16 };
+enum { CONFIG_SINKS_MOST = 16, CONFIG_ADDRESSES_MOST = 50 };
 
 struct config_sink {
     enum config_sink_kind to;
     enum level level;
     enum config_sink_format format;
+    bool buffer;      // keeps what is below the level for jobs that fail
+    const char *path; // FILE: absolute
+    const char *key;  // REDIS: a list, without redis.prefix
+    unsigned max;     // REDIS: its length
+    struct {
+        const char *server; // "smtp://host:port" or "smtps://…"
+        const char *from;   // NULL: lunastalk@ this host
+        const char *const *address;
+        size_t address_count;                        // 1 at least
+        const char *user, *password, *password_file; // the file is absolute; NULL: not given
+        const char *ca_file;                         // absolute; NULL: the authorities of the system
+        unsigned interval_s;                         // one mail at most
+    } email;                                         // EMAIL
 };
 
 struct config {

@@ -101,3 +101,24 @@ bool rules_server(const char *text)
     size_t host = strcspn(text, ":");
     return is_of(text, host, ALNUM "._-", HOST) && text[host] && is_port(text + host + 1);
 }
+
+bool rules_mail_server(const char *text)
+{
+    size_t scheme = strncmp(text, "smtp://", 7) == 0 ? 7 : strncmp(text, "smtps://", 8) == 0 ? 8 : 0;
+    if (!scheme)
+        return false;
+    text += scheme;
+    return is_of(text, strlen(text), ALNUM "._-", HOST) || (strncmp(text, "unix:", 5) != 0 && rules_server(text));
+}
+
+bool rules_address(const char *text)
+{
+    size_t size = strlen(text);
+    const char *at = strrchr(text, '@');
+    if (!at || at == text || !at[1] || size > 254 || !is_of(at + 1, strlen(at + 1), ALNUM ".-", HOST))
+        return false;
+    for (const char *byte = text; *byte; byte++)
+        if (*byte <= ' ' || *byte >= 0x7f || strchr("<>()\",;:\\", *byte))
+            return false;
+    return true;
+}

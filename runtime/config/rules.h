@@ -30,6 +30,14 @@ bool rules_on_change(const char *text);
 #define RULES_SERVER "host:port, [IPv6 address]:port or unix:/path"
 bool rules_server(const char *text);
 
+/* Where mail is handed in; the path is of no meaning in SMTP. */
+#define RULES_MAIL_SERVER "smtp://host, smtp://host:port or smtps://host"
+bool rules_mail_server(const char *text);
+
+/* An address as it stands in an envelope (RFC 5321): printable ASCII, no < > or blanks. */
+#define RULES_ADDRESS "a mail address such as ops@example.org"
+bool rules_address(const char *text);
+
 /* UTF-8, so that it can be logged and printed as it is. */
 #define RULES_PATH "a path"
 bool rules_path(const char *text);

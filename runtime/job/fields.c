@@ -9,6 +9,16 @@ size_t job_fields(const struct job *job, struct log_field *fields)
         fields[count++] = F_TEXT("tube", job->tube);
     if (*job->envelope.id)
         fields[count++] = F_TEXT("record", job->envelope.id);
+    if (job->stats)
+        fields[count++] = F_NUMBER("attempt", policy_attempt(job->stats->buries, job->retry.max));
+    if (*job->envelope.name) {
+        fields[count] = F_TEXT("job", job->envelope.name); // which is the channel of most of its records
+        fields[count++].more = true;
+    }
+    if (job->version) {
+        fields[count] = F_TEXT("version", job->version->text);
+        fields[count++].more = true;
+    }
     for (size_t i = 0; i < count; i++)
         fields[i].of_job = true;
     return count;

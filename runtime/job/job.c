@@ -53,9 +53,35 @@ void job_free(struct job *job)
     free(job->outcome);
     free(job->progress);
     free(job->locks);
+    job_version_release(job->version);
     envelope_free(&job->envelope);
     free(job->stats);
     free(job);
+}
+
+struct job_version *job_version_new(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    struct job_version *version = mem_new(sizeof *version + size);
+    version->references = 1;
+    memcpy(version->text, text, size);
+    return version;
+}
+
+void job_version_release(struct job_version *version)
+{
+    if (version && --version->references == 0)
+        free(version);
+}
+
+void job_set_version(struct job *job, struct job_version *version)
+{
+    if (job->version == version)
+        return;
+    job_version_release(job->version);
+    job->version = version;
+    if (version)
+        version->references++;
 }
 
 void job_add_lock(struct job *job, const char *name)

@@ -37,16 +37,23 @@ struct job_outcome {
     size_t reason_size, traceback_size;
 };
 
+/* The version of the handlers that run it: one text for all jobs of that version. */
+struct job_version {
+    unsigned references; // freed with the last
+    char text[];
+};
+
 struct job {
     enum job_state state;
     unsigned references; // job_free() is due so often; requests on the wire hold one each
     const char *server;  // with `id` the job's identity; the queue's, as configured
     uint64_t id;
     struct envelope envelope;
-    struct policy_retry retry; // what holds for it: the envelope's, else the handler's, else the configuration's
-    uint64_t timeout_ms;       // likewise; 0: its TTR
-    const char *tube;          // NULL while not known; the only tube that is watched, or of `stats`
-    struct job_stats *stats;   // NULL while not asked
+    struct policy_retry retry;   // what holds for it: the envelope's, else the handler's, else the configuration's
+    uint64_t timeout_ms;         // likewise; 0: its TTR
+    const char *tube;            // NULL while not known; the only tube that is watched, or of `stats`
+    struct job_stats *stats;     // NULL while not asked
+    struct job_version *version; // NULL while not sent, or unknown
 
     /* queue/: the reservation. `consumer` is NULL once it is lost: no verb can be sent any more. */
     struct consumer *consumer;
@@ -80,6 +87,12 @@ struct job *job_new(const char *server, uint64_t id, const char *body, size_t si
 /* One more holder, who calls job_free() too. */
 void job_hold(struct job *job);
 void job_free(struct job *job);
+/* With one reference, which the caller gives back. */
+struct job_version *job_version_new(const char *text);
+/* NULL is no mistake. */
+void job_version_release(struct job_version *version);
+/* From now on the job holds it too, instead of the one that it had; NULL: none. */
+void job_set_version(struct job *job, struct job_version *version);
 /* One more of `locks`. */
 void job_add_lock(struct job *job, const char *name);
 /* Sets the outcome, once: a later one of the same job is dropped. The texts are copied. */

@@ -116,7 +116,7 @@ static void put_level(struct buffer *out, enum level level, bool coloured)
         buffer_printf(out, "Z %s ", level_name(level));
 }
 
-void format_line(struct buffer *out, const struct format_record *record, bool coloured)
+void format_line(struct buffer *out, const struct format_record *record, bool coloured, const char *origin)
 {
     const struct log_field *fields = record->fields;
     format_time(out, record->time_ms);
@@ -126,12 +126,15 @@ void format_line(struct buffer *out, const struct format_record *record, bool co
     uint64_t used = format_message(out, record->message, record->size, fields, ESCAPE_LINE);
     int i = 0;
     for (; fields[i].key && !is_full(out); i++) {
-        if (i < 64 && used & UINT64_C(1) << i)
+        if ((i < 64 && used & UINT64_C(1) << i) || (fields[i].more && !*origin))
             continue;
         buffer_append_text(out, " ");
         put_quoted(out, &F_BYTES("", fields[i].key, strlen(fields[i].key)));
         buffer_append_text(out, "=");
         put_quoted(out, &fields[i]);
     }
-    buffer_append_text(out, fields[i].key ? " …\n" : "\n");
+    if (fields[i].key)
+        buffer_append_text(out, " …");
+    buffer_append_text(out, origin);
+    buffer_append_text(out, "\n");
 }

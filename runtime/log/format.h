@@ -31,8 +31,11 @@ struct format_record {
     const struct log_field *fields;
 };
 
-/* Into the empty `out`: "2026-11-24T03:42:57.123Z error send_email: message key=value\n"; `coloured`: the level is. */
-void format_line(struct buffer *out, const struct format_record *record, bool coloured);
+/*
+ * Into the empty `out`: "2026-11-24T03:42:57.123Z error send_email: message key=value\n"; `coloured`: the level is.
+ * `origin` stands at its end: "" or " workerId=web1_worker1".
+ */
+void format_line(struct buffer *out, const struct format_record *record, bool coloured, const char *origin);
 /*
  * Into the empty `out`: an object with the names of Monolog's JsonFormatter, and a newline. What tells of the job stands
  * in its "extra", behind `origin`: members of JSON, "" or "\"workerId\":\"web1_worker1\"".

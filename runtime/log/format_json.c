@@ -22,13 +22,54 @@ static void put_string(struct buffer *out, const char *bytes, size_t size)
 /* A literal of a handler's process is what it says it is, or a string. */
 static void put_literal(struct buffer *out, const char *text, size_t size)
 {
+    enum { DEEPEST = 20 };
     struct error ignored;
-    struct json *json = json_parse(text, size, 1, &ignored);
+    struct json *json = json_parse(text, size, DEEPEST, &ignored);
     if (json)
-        buffer_append(out, text, size);
+        json_compact(out, json);
     else
         put_string(out, text, size);
     json_free(json);
+}
+
+/* Bytes of "jobs/send.lua:12" in front of a Lua error's ": message"; 0: it has no position. */
+static size_t position_size(const char *text, size_t size)
+{
+    const char *end = memmem(text, size, ": ", 2), *at = end;
+    while (at && at > text && isdigit((unsigned char)at[-1]))
+        at--;
+    return at && at != end && at > text + 1 && at[-1] == ':' ? (size_t)(end - text) : 0;
+}
+
+/* A Lua error as Monolog shows an exception: its message, where it was raised, and the lines of its traceback. */
+static void put_exception(struct buffer *out, const char *text, size_t size)
+{
+    static const char mark[] = "\nstack traceback:";
+    const char *trace = memmem(text, size, mark, sizeof mark - 1), *end = text + size;
+    size_t message = trace ? (size_t)(trace - text) : size, position = position_size(text, message);
+    if (!trace && !position) { // PSR-3: the key may hold anything
+        put_string(out, text, size);
+        return;
+    }
+    buffer_append_text(out, "{\"class\":\"Lua error\",\"message\":");
+    put_string(out, position ? text + position + 2 : text, position ? message - position - 2 : message);
+    buffer_append_text(out, ",\"code\":0");
+    if (position) {
+        buffer_append_text(out, ",\"file\":");
+        put_string(out, text, position);
+    }
+    buffer_append_text(out, ",\"trace\":[");
+    const char *comma = "";
+    for (const char *line = trace ? memchr(trace + 1, '\n', (size_t)(end - trace) - 1) : NULL; line;) {
+        const char *start = line + 1;
+        line = memchr(start, '\n', (size_t)(end - start));
+        while (start < end && *start == '\t')
+            start++;
+        buffer_append_text(out, comma);
+        put_string(out, start, (size_t)((line ? line : end) - start));
+        comma = ",";
+    }
+    buffer_append_text(out, "]}");
 }
 
 static void put_value(struct buffer *out, const struct log_field *field)
@@ -37,7 +78,12 @@ static void put_value(struct buffer *out, const struct log_field *field)
     case LOG_NUMBER: buffer_printf(out, "%llu", (unsigned long long)field->number); break;
     case LOG_ID: buffer_printf(out, "\"%llu\"", (unsigned long long)field->number); break;
     case LOG_SECONDS: buffer_printf(out, "%.6f", (double)field->number / 1e9); break;
-    case LOG_TEXT: put_string(out, field->text, field->size); break;
+    case LOG_TEXT:
+        if (strcmp(field->key, "exception") == 0)
+            put_exception(out, field->text, field->size);
+        else
+            put_string(out, field->text, field->size);
+        break;
     case LOG_LITERAL: put_literal(out, field->text, field->size); break;
     }
 }

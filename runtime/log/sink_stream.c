@@ -1,27 +1,32 @@
-#include "log/sink_stream.h"
+/*
+ * stdout and stderr. The descriptor is shared with whoever started the worker and stays in blocking mode, so it is
+ * written only as far as poll() says that a write of PIPE_BUF bytes does not block.
+ */
+#include "base/memory.h"
+#include "log/kept.h"
+#include "log/sink.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { KEPT_MOST = 1024 * 1024 };
+struct stream {
+    struct sink *sink;
+    int fd;
+    struct kept kept;
+    bool broken; // the other end is gone
+};
 
-static size_t line_size(const char *line, size_t size)
+static void *open_stream(void *context, const struct config_sink *config, struct sink *sink)
 {
-    const char *end = memchr(line, '\n', size);
-    return end ? (size_t)(end - line) + 1 : size;
-}
-
-/* Drops the oldest record of which nothing has left; the rest of one that was begun moves into its place. */
-static void drop_oldest(struct sink_stream *sink)
-{
-    char *data = buffer_data(&sink->kept);
-    size_t record = line_size(data + sink->begun, buffer_size(&sink->kept) - sink->begun);
-    memmove(data + record, data, sink->begun);
-    buffer_consume(&sink->kept, record);
-    sink->dropped++;
+    struct stream *stream = mem_new(sizeof *stream);
+    (void)context;
+    stream->sink = sink;
+    stream->fd = config->to == CONFIG_SINK_STDERR ? STDERR_FILENO : STDOUT_FILENO;
+    return stream;
 }
 
 static bool writable(int fd)
@@ -30,53 +35,57 @@ static bool writable(int fd)
     return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents;
 }
 
-static void consume(struct sink_stream *sink, size_t written)
+static void give_up(struct stream *stream, int error)
 {
-    const char *data = buffer_data(&sink->kept);
-    size_t begun = data[written - 1] == '\n' ? 0 : line_size(data + written, buffer_size(&sink->kept) - written);
-    buffer_consume(&sink->kept, written);
-    sink->begun = begun;
+    stream->broken = true;
+    buffer_free(&stream->kept.lines);
+    stream->kept.begun = 0;
+    sink_failed(stream->sink, strerror(error));
 }
 
-static void give_up(struct sink_stream *sink)
+static void write_kept(struct stream *stream)
 {
-    sink->broken = true;
-    buffer_free(&sink->kept);
-}
-
-static void write_kept(struct sink_stream *sink)
-{
-    while (buffer_size(&sink->kept) && writable(sink->fd)) {
-        size_t size = buffer_size(&sink->kept);
-        ssize_t written = write(sink->fd, buffer_data(&sink->kept), size < PIPE_BUF ? size : PIPE_BUF);
-        if (written > 0)
-            consume(sink, (size_t)written);
-        else if (errno == EAGAIN || errno == ENOSPC || errno == EDQUOT)
-            return; // a full disk may have room again
-        else if (errno != EINTR)
-            give_up(sink);
+    struct buffer *lines = &stream->kept.lines;
+    while (buffer_size(lines) && writable(stream->fd)) {
+        size_t size = buffer_size(lines);
+        ssize_t written = write(stream->fd, buffer_data(lines), size < PIPE_BUF ? size : PIPE_BUF);
+        if (written > 0) {
+            unsigned long long records = kept_count(buffer_data(lines), (size_t)written);
+            kept_consume(&stream->kept, (size_t)written);
+            sink_wrote(stream->sink, records, buffer_size(lines) ? 0 : kept_take_dropped(&stream->kept));
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (errno == ENOSPC || errno == EDQUOT) { // a full disk may have room again
+            sink_failed(stream->sink, strerror(errno));
+            return;
+        } else if (errno != EINTR) {
+            give_up(stream, errno);
+        }
     }
 }
 
-void sink_stream_write(struct sink_stream *sink, const char *record, size_t size)
+static void take(void *state, const struct sink_record *record)
 {
-    if (buffer_size(&sink->kept) + size > KEPT_MOST)
-        write_kept(sink); // one turn of the loop can bring more than is kept
-    if (sink->broken)
-        return;
-    while (buffer_size(&sink->kept) > sink->begun && buffer_size(&sink->kept) + size > KEPT_MOST)
-        drop_oldest(sink);
-    buffer_append(&sink->kept, record, size);
+    struct stream *stream = state;
+    if (buffer_size(&stream->kept.lines) + record->line_size > KEPT_MOST)
+        write_kept(stream); // one turn of the loop can bring more than is kept
+    if (!stream->broken)
+        kept_add(&stream->kept, record->line, record->line_size);
 }
 
-bool sink_stream_flush(struct sink_stream *sink)
+static bool flush(void *state)
 {
-    write_kept(sink);
-    if (sink->dropped && !buffer_size(&sink->kept) && !sink->broken) {
-        buffer_printf(
-            &sink->kept, "lunastalk: %llu log records were dropped: nobody read this stream\n", sink->dropped);
-        sink->dropped = 0;
-        write_kept(sink);
-    }
-    return buffer_size(&sink->kept) > 0;
+    struct stream *stream = state;
+    write_kept(stream);
+    return buffer_size(&stream->kept.lines) > 0;
 }
+
+static void close_stream(void *state)
+{
+    struct stream *stream = state;
+    write_kept(stream);
+    buffer_free(&stream->kept.lines);
+    free(stream);
+}
+
+const struct sink_class sink_stream = {.open = open_stream, .take = take, .flush = flush, .close = close_stream};

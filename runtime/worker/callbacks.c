@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/utf8.h"
-#include "http/webhook.h"
+#include "transfer/webhook.h"
 #include "log/log.h"
 #include "worker/deliveries.h"
 #include "worker/wiring.h"

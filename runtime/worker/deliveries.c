@@ -3,9 +3,9 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "config/secret.h"
-#include "http/http.h"
-#include "http/signature.h"
-#include "http/webhook.h"
+#include "transfer/http.h"
+#include "transfer/signature.h"
+#include "transfer/webhook.h"
 #include "log/log.h"
 #include "worker/wiring.h"
 

@@ -9,14 +9,15 @@
 
 void identity_make(struct identity *identity, const char *name, unsigned number)
 {
-    char host[65] = "";
     uint64_t random[2] = {0};
     const char *group = getenv("SUPERVISOR_GROUP_NAME");
-    gethostname(host, sizeof host - 1);
-    host[strcspn(host, ".")] = '\0';
+    memset(identity->host, 0, sizeof identity->host);
+    gethostname(identity->host, sizeof identity->host - 1);
+    identity->host[strcspn(identity->host, ".")] = '\0';
     if (!name)
         name = group && *group ? group : "worker";
-    snprintf(identity->id, sizeof identity->id, "%s_%.100s%u", host, name, number);
+    snprintf(identity->pool, sizeof identity->pool, "%s", name);
+    snprintf(identity->id, sizeof identity->id, "%s_%s%u", identity->host, identity->pool, number);
     // Without entropy yet, early in boot, the process is told apart by its number.
     if (getrandom(random, sizeof random, GRND_NONBLOCK) != sizeof random)
         random[0] = (uint64_t)getpid();

@@ -163,6 +163,7 @@ static void on_reserved(void *context, struct job *job)
     } else if (check(worker, job)) {
         job->held_ns = job->reserved_ns;
         status_reserved(worker->status);
+        report_found(job);
         list_insert(&worker->held, &job->place);
     }
 }
@@ -221,6 +222,7 @@ void jobs_ended(void *context, struct job *job)
         return;
     }
     status_end_locks(worker->status, job);
+    log_job_ended(job->id, false);
     job_free(job); // that it was lost was said then
 }
 
@@ -287,6 +289,7 @@ void jobs_dispatch(struct worker *worker)
 {
     while (!list_empty(&worker->held)) {
         struct job *job = list_entry(worker->held.next, struct job, place);
+        job_set_version(job, status_version(worker->status));
         // A stale one waits for the answer to its touch: its reservation may be gone.
         if (uv_now(&worker->loop) < job->fresh_until_ms && pool_send(worker->pool, job))
             continue;

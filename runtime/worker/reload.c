@@ -97,10 +97,10 @@ static void take_over(struct worker *worker, struct config *config)
     worker->merged.settings = config->settings;
     worker->merged.log = config->log;
     worker->merged.log_count = config->log_count;
+    log_open(&worker->loop, config);
     config_free(worker->reload.loaded);
     worker->reload.loaded = config;
     worker->reload.coming = NULL;
-    log_open(config);
 }
 
 static void report_changes(const struct worker *worker, const struct config *config)

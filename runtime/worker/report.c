@@ -1,6 +1,7 @@
 /* What is logged of a job. The channel is the handler's name, or "worker" where the body names none. */
 #include "worker/wiring.h"
 
+#include "base/buffer.h"
 #include "job/fields.h"
 
 #include <stdio.h>
@@ -16,6 +17,15 @@ static void write_record(enum level level, const struct job *job, const char *me
     log_write(level, channel(job), message, strlen(message), fields);
 }
 
+void report_found(const struct job *job)
+{
+    if (!log_takes(LEVEL_DEBUG))
+        return;
+    struct log_field fields[JOB_FIELDS_MOST + 1] = {{0}};
+    job_fields(job, fields);
+    write_record(LEVEL_DEBUG, job, "job found", fields);
+}
+
 void report_done(const struct job *job)
 {
     if (!log_takes(LEVEL_DEBUG))
@@ -26,6 +36,7 @@ void report_done(const struct job *job)
     if (job->progress)
         fields[count] = F_TEXT("progress", job->progress);
     write_record(LEVEL_DEBUG, job, "job finished", fields);
+    log_job_ended(job->id, false);
 }
 
 static const char *describe(const struct policy_decision *decision)
@@ -64,17 +75,21 @@ static void report_release(const struct job *job, const struct policy_decision *
     write_record(LEVEL_INFO, job, "job released, to run again in {delay} s", fields);
 }
 
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
 static void report_failure(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
 {
     char show[320], again[320];
     const struct job_outcome *outcome = job->outcome;
     bool retried = decision->verb == POLICY_RETRY;
-    struct log_field fields[JOB_FIELDS_MOST + 11] = {
+    struct buffer exception = {0};
+    struct log_field fields[JOB_FIELDS_MOST + 10] = {
         retried ? F_NUMBER("delay", decision->delay_s) : F_TEXT("next", describe(decision)),
         F_BYTES("reason", outcome->reason, outcome->reason_size)};
     size_t count = 2 + job_fields(job, fields + 2);
-    fields[count] = F_NUMBER("attempt", decision->attempt);
-    fields[count++].of_job = true;
     fields[count++] = F_SECONDS("runtime", job->runtime_ns);
     if (job->retry.max)
         fields[count++] = F_NUMBER("attempts", job->retry.max + UINT64_C(1));
@@ -82,7 +97,12 @@ static void report_failure(const struct worker *worker, const struct job *job, c
         fields[count++] = F_TEXT("progress", job->progress);
     if (job->peak)
         fields[count++] = F_NUMBER("peak_memory", job->peak);
-    if (outcome->traceback_size)
+    buffer_append(&exception, outcome->reason, outcome->reason_size);
+    buffer_append_text(&exception, "\n");
+    buffer_append(&exception, outcome->traceback, outcome->traceback_size);
+    if (starts_with(outcome->traceback, "stack traceback:"))
+        fields[count++] = F_BYTES("exception", buffer_data(&exception), buffer_size(&exception));
+    else if (outcome->traceback_size)
         fields[count++] = F_BYTES("traceback", outcome->traceback, outcome->traceback_size);
     write_command(show, "peek", worker, job);
     write_command(again, "kick", worker, job);
@@ -95,10 +115,12 @@ static void report_failure(const struct worker *worker, const struct job *job, c
             "job failed, attempt {attempt} of {attempts}, and is retried in {delay} s: {reason}", fields);
     else
         write_record(LEVEL_ERROR, job, failure_message(outcome->kind), fields);
+    buffer_free(&exception);
 }
 
 void report_outcome(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
 {
+    log_job_ended(job->id, decision->failure);
     if (decision->failure)
         report_failure(worker, job, decision);
     else
@@ -123,6 +145,7 @@ void report_lost(const struct job *job, const char *why)
 {
     bool runs = job->state == JOB_SENT || job->state == JOB_RUNNING;
     struct log_field fields[JOB_FIELDS_MOST + 2] = {F_TEXT("why", why)};
+    log_job_ended(job->id, runs);
     job_fields(job, fields + 1);
     write_record(runs ? LEVEL_WARNING : LEVEL_INFO, job,
         runs ? "job {id} lost its reservation while it ran: {why}; it is stopped here, its result is dropped, and it "

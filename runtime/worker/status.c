@@ -245,6 +245,11 @@ void status_loaded(struct status *status)
     heartbeat_changed(status->heartbeat);
 }
 
+struct job_version *status_version(const struct status *status)
+{
+    return status ? status->version.of_jobs : NULL;
+}
+
 void status_refused(struct status *status, bool loading)
 {
     if (!status)
@@ -276,6 +281,7 @@ struct status *status_new(struct worker *worker, const char *password)
     const struct heartbeat_events events = {status, on_describe, on_beat, on_version};
     status->worker = worker;
     status->redis = redis_new(&worker->loop, config, password, on_up, status);
+    sinks_connect(&worker->sinks, status->redis);
     status->backlog = backlog_new(&worker->loop, status->redis);
     status->locks = locks_new(&worker->loop, status->redis, status->backlog);
     status->failures_key = redis_key(status->redis, "", FAILURES_KEY);
@@ -302,6 +308,7 @@ void status_free(struct status *status)
 {
     if (!status)
         return;
+    version_free(&status->version);
     backlog_free(status->backlog);
     locks_free(status->locks);
     heartbeat_free(status->heartbeat);

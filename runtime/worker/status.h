@@ -19,6 +19,8 @@ void status_changed(struct status *status);
 void status_loading(struct status *status);
 void status_loaded(struct status *status);
 void status_refused(struct status *status, bool loading);
+/* The version of the handlers that serve, for a job that is sent to them; NULL: not known. */
+struct job_version *status_version(const struct status *status);
 /* A job was reserved. */
 void status_reserved(struct status *status);
 /* A job has ended well; or with that outcome, its stats known. Before its verb is sent. */

@@ -87,11 +87,18 @@ void version_loading(struct version *version)
 void version_loaded(struct version *version)
 {
     memcpy(version->running, version->loading, sizeof version->running);
+    job_version_release(version->of_jobs);
+    version->of_jobs = *version->running ? job_version_new(version->running) : NULL;
 }
 
 void version_refused(struct version *version, bool loading)
 {
     memcpy(version->refused, loading ? version->loading : version->seen, sizeof version->refused);
+}
+
+void version_free(struct version *version)
+{
+    job_version_release(version->of_jobs);
 }
 
 void version_close(struct version *version)

@@ -19,6 +19,7 @@ struct version {
     char seen[VERSION_LONGEST + 1];    // the last value; "": none yet
     char loading[VERSION_LONGEST + 1]; // what was seen when the last reload began to load handlers
     char running[VERSION_LONGEST + 1]; // what those that serve are
+    struct job_version *of_jobs;       // the same; NULL: not known
     char refused[VERSION_LONGEST + 1]; // what the last reload that was refused was to bring
     uint64_t opened_ms;                // uv_now()
     uv_timer_t leave;                  // on_change: exit, a little later
@@ -31,6 +32,8 @@ void version_read(struct version *version, struct worker *worker, const char *by
 void version_loading(struct version *version);
 void version_loaded(struct version *version);
 void version_refused(struct version *version, bool loading);
+/* After the last job. */
+void version_free(struct version *version);
 void version_close(struct version *version);
 
 #endif

@@ -8,11 +8,13 @@
  *   callbacks.h callbacks put before a job's verb    deliveries.h callbacks posted
  *   status.h    what is told and heard through Redis: beat.h what a heartbeat says, version.h the version key
  *   reload.h    new handlers and settings            temporary.h directories for jobs
+ *   sinks.h     the log to Redis and by mail
  */
 #include "executor/pool.h"
 #include "queue/queue.h"
 #include "worker/identity.h"
 #include "worker/reload.h"
+#include "worker/sinks.h"
 #include "worker/temporary.h"
 #include "worker/worker.h"
 
@@ -33,6 +35,7 @@ struct worker {
     struct worker_options options;
     struct identity identity;
     struct temporary temporary;
+    struct sinks sinks;
     enum worker_state state;
     enum worker_result result;
     struct queue *queue;
@@ -50,6 +53,7 @@ struct worker {
     uv_signal_t signals[WORKER_SIGNALS];
     uv_signal_t resumed; // SIGCONT
     uv_signal_t hangup;  // SIGHUP
+    uv_signal_t renamed; // SIGUSR1
 };
 
 /* worker.c */
@@ -78,7 +82,8 @@ void requests_progressed(void *worker, struct job *job, const char *json, size_t
 void requests_once(
     void *worker, uint64_t executor, struct job *job, uint32_t request, const char *key, size_t size, uint32_t ttl_s);
 
-/* report.c: one record each */
+/* report.c: one record each; those of an end let go what the log held back of the job */
+void report_found(const struct job *job);
 void report_done(const struct job *job);
 /* `verb` is what happens to it now; stats are known. */
 void report_outcome(const struct worker *worker, const struct job *job, const struct policy_decision *decision);

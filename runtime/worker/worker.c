@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LOG_RETRY_MS = 100 };
+enum { LOG_RETRY_MS = 100, LAST_MAIL_MS = 2000 };
 
 static const int signal_numbers[WORKER_SIGNALS] = {SIGTERM, SIGINT, SIGQUIT};
 
@@ -34,6 +34,7 @@ static void ignore_late_signals(void)
     for (int i = 0; i < WORKER_SIGNALS; i++)
         sigaddset(&signals, signal_numbers[i]);
     sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
@@ -46,16 +47,22 @@ static void on_stopped(void *context)
         queue_close(worker->queue);
         deliveries_close(worker->deliveries);
     }
+    LOG(LEVEL_INFO, "stopped", F_TEXT("worker", worker->identity.id), F_NUMBER("jobs", worker->jobs),
+        F_NUMBER("errors", worker->errors));
+    log_flush();
+    sinks_stop(&worker->sinks, LAST_MAIL_MS);
+    sinks_connect(&worker->sinks, NULL);
     status_close(worker->status);
     pool_free(worker->pool);
     worker->pool = NULL; // Redis may still answer
     ignore_late_signals();
-    close_handle(&worker->turn);
+    uv_unref((uv_handle_t *)&worker->turn); // the log is written to the end
+    uv_unref((uv_handle_t *)&worker->log);
     close_handle(&worker->handback);
     close_handle(&worker->deadline);
-    close_handle(&worker->log);
     close_handle(&worker->resumed);
     close_handle(&worker->hangup);
+    close_handle(&worker->renamed);
     for (int i = 0; i < WORKER_SIGNALS; i++)
         close_handle(&worker->signals[i]);
 }
@@ -123,6 +130,13 @@ static void on_resumed(uv_signal_t *handle, int number)
     (void)number;
     if (worker->state != WORKER_CLOSING)
         queue_doubt(worker->queue);
+}
+
+static void on_renamed(uv_signal_t *handle, int number)
+{
+    (void)handle;
+    log_reopen();
+    LOG(LEVEL_INFO, "{signal}: the files of the log are opened anew", F_TEXT("signal", strsignal(number)));
 }
 
 static void on_hangup(uv_signal_t *handle, int number)
@@ -247,6 +261,9 @@ static void open_handles(struct worker *worker)
     uv_signal_init(&worker->loop, &worker->hangup);
     worker->hangup.data = worker;
     uv_signal_start(&worker->hangup, on_hangup, SIGHUP);
+    uv_signal_init(&worker->loop, &worker->renamed);
+    worker->renamed.data = worker;
+    uv_signal_start(&worker->renamed, on_renamed, SIGUSR1);
     if (worker->options.run_s)
         uv_timer_start(&worker->deadline, on_run_over, worker->options.run_s * 1000, 0);
 }
@@ -259,11 +276,20 @@ static void say_hello(const struct worker *worker)
         F_TEXT("beanstalkd", worker->config->beanstalkd.server));
 }
 
+/* Runs the loop as long as there is something in it, which then is the log's. */
+static void close_log(struct worker *worker)
+{
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    log_close();
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&worker->loop);
+}
+
 static enum worker_result refuse(struct worker *worker, const char *why)
 {
     LOG(LEVEL_EMERGENCY, "cannot start: {why}", F_TEXT("why", why));
-    log_flush();
-    uv_loop_close(&worker->loop);
+    sinks_stop(&worker->sinks, LAST_MAIL_MS);
+    close_log(worker);
     free(worker);
     return WORKER_REFUSED;
 }
@@ -281,6 +307,8 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     identity_make(&worker->identity, config->worker.name, options->number);
     log_identify(worker->identity.id, worker->identity.instance);
     uv_loop_init(&worker->loop);
+    sinks_open(&worker->sinks, &worker->loop, &worker->identity);
+    log_open(&worker->loop, config);
     say_hello(worker);
     if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, &error) < 0)
         return refuse(worker, error.text);
@@ -292,15 +320,14 @@ enum worker_result worker_run(const struct config *config, const struct worker_o
     open_handles(worker);
     open_queue(worker);
     open_pool(worker);
-    worker->status = status_new(worker, password);
+    worker->status = status_new(worker, password); // connects the sinks
     pool_start(worker->pool);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     status_free(worker->status);
-    LOG(LEVEL_INFO, "stopped", F_TEXT("worker", worker->identity.id), F_NUMBER("jobs", worker->jobs),
-        F_NUMBER("errors", worker->errors));
-    log_flush();
+    close_handle(&worker->turn);
+    close_handle(&worker->log);
+    close_log(worker);
     enum worker_result result = worker->result;
-    uv_loop_close(&worker->loop);
     temporary_close(&worker->temporary);
     reload_free(worker);
     free(worker);

@@ -50,7 +50,10 @@ describe("a sink with format: json", function()
     assert.equal(id, found.plain.extra.id)
     local failure = found["job failed and was buried: jobs/says.lua:4: no ink"]
     assert.same({ "default", id, 1 }, { failure.extra.tube, failure.extra.id, failure.extra.attempt })
-    assert.matches("^stack traceback:", failure.context.traceback)
+    assert.same({
+      class = "Lua error", message = "no ink", code = 0, file = "jobs/says.lua:4",
+      trace = { "[C]: in function 'error'", "jobs/says.lua:4: in function <jobs/says.lua:1>" },
+    }, failure.context.exception)
     queue:delete(id)
   end)
 end)

@@ -41,7 +41,7 @@ local sent = 0 -- jobs so far: the sequence of the last, since one runs at a tim
 local function run(name, data)
   local id = assert(queue:put(jobs.body(name, data)))
   sent = sent + 1
-  return w:log("\n([^\n]* " .. name .. ": job f[^\n]* id=" .. id .. " [^\n]*)\n")
+  return w:log("\n([^\n]* " .. name .. ": job f[ai][^\n]* id=" .. id .. " [^\n]*)\n")
 end
 
 local function u32(value)

@@ -82,7 +82,7 @@ describe("a failed job", function()
     for attempt = 1, 3 do
       assert.equal(1, count(id, attempt)) -- a kick of a delayed job keeps the round
     end
-    w:log("id=" .. id .. " tube=default attempt=3 [^\n]*attempts=3 [^\n]*traceback=")
+    w:log("id=" .. id .. " tube=default attempt=3 [^\n]*attempts=3 [^\n]*exception=")
   end)
 
   it("begins a new round when it is kicked after its burial", function()

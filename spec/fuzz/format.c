@@ -69,13 +69,14 @@ int fuzz_format(const uint8_t *data, size_t size)
         uint8_t kind = take_byte(&input);
         field->kind = kind % (LOG_ID + 1);
         field->of_job = kind & 0x80;
+        field->more = kind & 0x40;
         field->key = keys[count] = take_text(&input, &key_size);
         field->text = take_text(&input, &field->size);
         memcpy(&field->number, field->text, field->size < sizeof field->number ? field->size : sizeof field->number);
     }
     struct buffer out = {0};
     const struct format_record record = {TIME_MS * UINT64_C(1000), level, "worker", message, message_size, fields};
-    format_line(&out, &record, false);
+    format_line(&out, &record, false, "");
     check_line(buffer_data(&out), buffer_size(&out));
     buffer_consume(&out, buffer_size(&out));
     format_json(&out, &record, "");

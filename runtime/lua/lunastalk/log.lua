@@ -9,7 +9,7 @@ local json = require "lunastalk.json"
 local text = require "lunastalk.text"
 
 local error, format, next, rawequal, sort, type = error, string.format, next, rawequal, table.sort, type
-local encode, null, of, put, lowest = json.encode, json.null, text.of, host.log, host.lowest
+local encode, null, of, shown_as_json, put, lowest = json.encode, json.null, text.of, text.json, host.log, host.lowest
 
 local FIELDS = 64
 local KEY, VALUE, MESSAGE = 256, 16 * 1024, 64 * 1024
@@ -18,102 +18,113 @@ local TEXT, LITERAL = 0, 1 -- enum wire_value of executor/wire.h
 -- enum level of base/level.h
 local levels = { debug = 0, info = 1, notice = 2, warning = 3, error = 4, critical = 5, alert = 6, emergency = 7 }
 
-local log = {}
-
-local function is_literal(value)
+-- JSON and its kind on the wire, or text and its kind.
+local function render(value)
   local kind = type(value)
-  return kind == "boolean" or kind == "number" and value - value == 0 or rawequal(value, null)
+  if kind == "boolean" or kind == "number" and value - value == 0 or rawequal(value, null) then
+    return encode(value), LITERAL
+  end
+  local encoded = shown_as_json(value)
+  if encoded and #encoded <= VALUE then
+    return encoded, LITERAL
+  end
+  return of(encoded or value, VALUE), TEXT
 end
 
--- key, kind, value, key, … in the order of the keys.
-local function fields(context)
+-- key, kind, value, key, … in the order of the keys; those of `context` before those of `added`.
+local function fields(context, added)
   local keys, values, flat = {}, {}, {}
-  for key, value in next, context do
-    key = of(key, KEY)
-    if values[key] == nil then
-      keys[#keys + 1] = key
+  local function take(from)
+    for key, value in next, from do
+      key = of(key, KEY)
+      if values[key] == nil then
+        keys[#keys + 1] = key
+      end
+      values[key] = value
     end
-    values[key] = value
   end
+  take(added)
+  take(context)
   sort(keys)
   for i = 1, #keys < FIELDS and #keys or FIELDS do
-    local value = values[keys[i]]
-    local literal = is_literal(value)
     flat[3 * i - 2] = keys[i]
-    flat[3 * i - 1] = literal and LITERAL or TEXT
-    flat[3 * i] = literal and encode(value) or of(value, VALUE)
+    flat[3 * i], flat[3 * i - 1] = render(values[keys[i]])
   end
   return flat
 end
 
-local function write(level, message, context)
+local function check(context, depth)
   if context ~= nil and type(context) ~= "table" then
-    error("the context of a log record is a table, not a " .. type(context), 3)
-  end
-  put(level, of(message, MESSAGE), fields(context or {}))
-end
-
---- Writes a record of a level given by its name.
--- @tparam string level `debug`, `info`, `notice`, `warning`, `error`, `critical`, `alert` or `emergency`
--- @tparam string message
--- @tparam[opt] table context fields: strings, numbers, booleans; any other value is shown as text, a table as JSON
-function log.log(level, message, context)
-  local number = levels[level]
-  if not number then
-    error(format("there is no log level %s", of(level, KEY)), 2)
-  end
-  if number >= lowest then
-    write(number, message, context)
+    error("the context of a log record is a table, not a " .. type(context), depth + 1)
   end
 end
 
-local function writer(level)
-  return function(message, context)
-    if level >= lowest then
-      write(level, message, context)
+local function write(level, message, context, added)
+  check(context, 3)
+  put(level, of(message, MESSAGE), fields(context or {}, added))
+end
+
+local make
+
+-- The functions of a logger whose records have the fields of `added` too.
+function make(added)
+  local logger = {}
+  for name, level in next, levels do
+    logger[name] = function(message, context)
+      if level >= lowest then
+        write(level, message, context, added)
+      end
     end
   end
+  function logger.log(level, message, context)
+    local number = levels[level]
+    if not number then
+      error(format("there is no log level %s", of(level, KEY)), 2)
+    end
+    if number >= lowest then
+      write(number, message, context, added)
+    end
+  end
+  function logger.with(context)
+    check(context, 2)
+    local both = {}
+    for _, from in next, { added, context or {} } do
+      for key, value in next, from do
+        both[key] = value
+      end
+    end
+    return make(both)
+  end
+  return logger
 end
 
---- Details for whoever looks for a fault.
--- @function debug
+local log = make {}
+
+--- Writes a record of a level given by its name.
+-- @function log
+-- @tparam string level `debug`, `info`, `notice`, `warning`, `error`, `critical`, `alert` or `emergency`
 -- @tparam string message
--- @tparam[opt] table context
-log.debug = writer(levels.debug)
---- Something happened, as it should.
--- @function info
--- @tparam string message
--- @tparam[opt] table context
-log.info = writer(levels.info)
---- Unusual, but fine.
--- @function notice
--- @tparam string message
--- @tparam[opt] table context
-log.notice = writer(levels.notice)
---- Not as it should be, but the job goes on.
--- @function warning
--- @tparam string message
--- @tparam[opt] table context
-log.warning = writer(levels.warning)
---- Something failed that somebody should look at.
--- @function error
--- @tparam string message
--- @tparam[opt] table context
-log.error = writer(levels.error)
---- A part of the application does not work.
--- @function critical
--- @tparam string message
--- @tparam[opt] table context
-log.critical = writer(levels.critical)
---- Somebody has to act now.
--- @function alert
--- @tparam string message
--- @tparam[opt] table context
-log.alert = writer(levels.alert)
---- Nothing works.
--- @function emergency
--- @tparam string message
--- @tparam[opt] table context
-log.emergency = writer(levels.emergency)
+-- @tparam[opt] table context fields: strings, numbers, booleans, tables (shown as JSON); any other value is shown as
+-- text. `exception` is for an error that was caught, with its traceback: `xpcall(f, debug.traceback)` gives one.
+
+--- A logger with the same functions, whose records have these fields too.
+--
+--     local log = log.with { order = job.data.order }
+--     log.info "paid"
+--
+-- What is given with a record counts before it.
+-- @function with
+-- @tparam table context
+-- @treturn table
+
+-- Each of these is (message, context) too:
+--- debug: details for whoever looks for a fault.
+--- info: something happened, as it should.
+--- notice: unusual, but fine.
+--- warning: not as it should be, but the job goes on.
+--- error: something failed that somebody should look at.
+--- critical: a part of the application does not work.
+--- alert: somebody has to act now.
+--- emergency: nothing works.
 
 return log

@@ -33,7 +33,27 @@ local function unpacked(config)
   local worker, jobs, executor, callbacks, log = config.worker, config.jobs, config.executor, config.callbacks, {}
   for i = 0, tonumber(config.log_count) - 1 do
     local sink = config.log[i]
-    table.insert(log, (tonumber(sink.to) == 0 and "stdout " or "stderr ") .. text(lib.level_name(sink.level)))
+    local kind = ({ [0] = "stdout", "stderr", "file", "redis", "email" })[tonumber(sink.to)]
+    local own = ({
+      file = function()
+        return text(sink.path)
+      end,
+      redis = function()
+        return ("%s %d"):format(text(sink.key), sink.max)
+      end,
+      email = function()
+        local mail = sink.email
+        return table.concat({
+          text(mail.server), text(mail.from) or "-", table.concat(texts(mail.address, mail.address_count), "+"),
+          text(mail.user) or "-", text(mail.password) or "-", text(mail.password_file) or "-",
+          text(mail.ca_file) or "-",
+          mail.interval_s,
+        }, " ")
+      end,
+    })[kind]
+    local format = tonumber(sink.format) == 1 and " json" or ""
+    table.insert(log, kind .. " " .. text(lib.level_name(sink.level)) .. format .. (sink.buffer and " buffer" or "") ..
+      (own and " " .. own() or ""))
   end
   return {
     name = text(worker.name),
@@ -205,13 +225,27 @@ settings: null
 
     it("in the shipped config.yml, which names every key", function()
       local config = assert(load "config.yml")
-      assert.same(changed { path = text(config.directory) .. "/jobs" }, unpacked(config))
+      local directory = text(config.directory)
+      assert.same(changed {
+        path = directory .. "/jobs",
+        log = {
+          "stdout debug", "file notice " .. directory .. "/log/worker.log", "redis warning json lunastalk.log 10000",
+        },
+      }, unpacked(config))
       for line in printed(config):gmatch "[^\n]+" do
         if line:find " # " and not line:find ": null " then
           assert.matches("# config%.yml:%d+:%d+$", line)
         end
       end
     end)
+  end)
+
+  it("can have the sink that the shipped config.yml has as a comment", function()
+    local comment = temp.read("config.yml"):match "\n(  # %- to: email\n.-\n)\n"
+    local config = assert(parse("log:\n" .. ("\n" .. comment):gsub("\n  # ", "\n  ")))
+    assert.same({
+      "email critical smtp://mail.example.org:587 lunastalk@example.org ops@example.org lunastalk secret - - 300",
+    }, unpacked(config).log)
   end)
 
   it("takes every key", function()
@@ -430,8 +464,38 @@ describe("a mistake in config.yml", function()
     { "log: []", "1:6: log must be a list of 1 to 16 sinks such as {to: stdout, level: info}, not an empty list" },
     { "log: stdout", "1:6: log must be a list of 1 to 16 sinks such as {to: stdout, level: info}, not 'stdout'" },
     { "log: [stdout]", "1:7: a sink of log must be a mapping such as {to: stdout, level: info}, not 'stdout'" },
-    { "log: [{level: info}]", "1:7: a sink of log needs 'to': stdout or stderr" },
-    { "log: [{to: file}]", "1:12: log.to must be stdout or stderr, not 'file'" },
+    { "log: [{level: info}]", "1:7: a sink of log needs 'to': stdout, stderr, file, redis or email" },
+    { "log: [{to: syslog}]", "1:12: log.to must be stdout, stderr, file, redis or email, not 'syslog'" },
+    { "log: [{to: stdout, path: x}]", "1:20: unknown key 'path' in log" },
+    { "log: [{to: stdout, buffer: 1}]", "1:28: log.buffer must be true or false, not the number 1" },
+    { "log: [{to: file}]", "1:7: a sink of log to file needs 'path': where to write" },
+    { "log: [{to: file, path: /tmp}]", "1:24: log.path must be a file, '/tmp' is a directory" },
+    { "log: [{to: file, path: log/}]", "1:24: log.path must be a file, 'log/' is a directory" },
+    { "log: [{to: redis, max: 0}]", "1:24: log.max must be a whole number from 1 to 100000000, not the number 0" },
+    { 'log: [{to: redis, key: "a\\nb"}]',
+      "1:24: log.key must be 1 to 200 characters, none of them a control character, not 'a\\nb'" },
+    { "log: [{to: email, address: a@b.c}]", "1:7: a sink of log to email needs 'server': smtp://host or smtps://host" },
+    { "log: [{to: email, server: 'smtp://h'}]", "1:7: a sink of log to email needs 'address': to whom" },
+    { "log: [{to: email, server: h, address: a@b.c}]",
+      "1:27: log.server must be smtp://host, smtp://host:port or smtps://host, not 'h'" },
+    { "log: [{to: email, server: 'smtp://unix:/x', address: a@b.c}]",
+      "1:27: log.server must be smtp://host, smtp://host:port or smtps://host, not 'smtp://unix:/x'" },
+    { "log: [{to: email, server: 'smtp://h', address: [a@b.c, \"a@b.c\\r\\nRCPT TO:<e@f.g>\"]}]",
+      "1:56: log.address must be a mail address such as ops@example.org, not 'a@b.c\\r\\nRCPT TO:<e@f.g>'" },
+    { "log: [{to: email, server: 'smtp://h', address: ops}]",
+      "1:48: log.address must be a mail address such as ops@example.org, not 'ops'" },
+    { "log: [{to: email, server: 'smtp://h', address: []}]",
+      "1:48: log.address must be a list of 1 to 50 names, not an empty list" },
+    { "log: [{to: email, server: 'smtp://h', address: a@b.c, from: 'x <a@b.c>'}]",
+      "1:61: log.from must be a mail address such as ops@example.org, not 'x <a@b.c>'" },
+    { "log: [{to: email, server: 'smtp://h', address: a@b.c, password: CANARY}]",
+      "1:7: log.password needs log.user" },
+    { "log: [{to: email, server: 'smtp://h', address: a@b.c, user: u, password: CANARY, password_file: x}]",
+      "1:97: log.password and log.password_file are both set; remove one" },
+    { "log: [{to: email, server: 'smtp://h', address: a@b.c, user: u, password: [CANARY]}]",
+      "1:74: log.password must be a text of 1 to 256 characters, in quotes" },
+    { "log: [{to: email, server: 'smtp://h', address: a@b.c, interval: 0}]",
+      "1:65: log.interval must be a duration from 1s to 1d of whole seconds, such as 25s or 5m, not the number 0" },
     { "log: [{to: stdout, format: xml}]", "1:28: log.format must be line or json, not 'xml'" },
     { "log: [{to: stdout, format: [json]}]", "1:28: log.format must be line or json, not a list of 1" },
     { "log: [{to: stdout, level: inf}]",
@@ -716,7 +780,7 @@ callbacks:
   allow: [] # default
   secret: "***" # LUNASTALK_CALLBACKS_SECRET
   secret_file: null # default
-log: [{to: stderr, level: debug, format: line}] # /srv/mail/config.yml:3:6; level: LUNASTALK_LOG_LEVEL
+log: [{to: stderr, level: debug, format: line, buffer: false}] # /srv/mail/config.yml:3:6; level: LUNASTALK_LOG_LEVEL
 settings: {} # default
 ]], (output:gsub(" +#", " #")))
   end)
@@ -728,6 +792,9 @@ settings: {} # default
       "worker: {name: '-', shutdown_timeout: 1500ms}\njobs: {path: \"a: b # c'd\\\"e\\n\"}",
       "beanstalkd: {server: '[::1]:1', reserve_timeout: 1h}\nlog: [{to: stderr, level: emergency}, {to: stdout}]",
       "jobs: {retry: {max: 3}, timeout: 90m}\nexecutor: {memory: 0, max_memory: 1025MB}",
+      "log: [{to: file, path: log/a b.log, level: notice}, {to: redis, key: 'a: b', max: 3, buffer: true}]",
+      "log: [{to: email, server: 'smtps://[::1]:465', address: [a@b.c, d@e.f], user: 'u: v', password_file: p, "
+        .. "ca_file: c}]",
       "callbacks: {allow: ['fe80::/10', '::1', '10', a.b], serve: FALSE, secret_file: x}",
       [[settings: {a: "\0\a\x7f\x80\x85\xa0é\u2028\u2029\ufeff\ufffe\uffff\U0001f600", "k: # x": "y"}]],
       "settings: {b: [1, [2.5, {}], null]}",

@@ -5,12 +5,12 @@ local ffi = require "ffi"
 local lib = require "spec.support.ffi"
 
 cdef [[
-  struct log_field { const char *key; int kind; const char *text; size_t size; uint64_t number; bool of_job; };
+  struct log_field { const char *key; int kind; const char *text; size_t size; uint64_t number; bool of_job, more; };
   struct format_record {
     uint64_t time_ms; unsigned level; const char *channel; const char *message; size_t size;
     const struct log_field *fields;
   };
-  void format_line(struct buffer *out, const struct format_record *record, bool coloured);
+  void format_line(struct buffer *out, const struct format_record *record, bool coloured, const char *origin);
   void format_json(struct buffer *out, const struct format_record *record, const char *origin);
   size_t utf8_length(const char *bytes, size_t size);
 ]]
@@ -40,7 +40,7 @@ local function format(message, list, options)
   if options.json then
     lib.format_json(out, record, options.origin or "")
   else
-    lib.format_line(out, record, options.coloured or false)
+    lib.format_line(out, record, options.coloured or false, options.origin or "")
   end
   assert(#kept >= 0) -- what the fields point to is alive until here
   return buffers.bytes(out)

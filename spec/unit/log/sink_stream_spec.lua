@@ -1,30 +1,29 @@
-local buffers = require "spec.support.buffer"
 local cdef = require "spec.support.cdef"
 local fcntl = require "posix.fcntl"
 local ffi = require "ffi"
 local lib = require "spec.support.ffi"
 local signal = require "posix.signal"
+local sinks = require "spec.support.sink"
 local temp = require "spec.support.temp"
 local unistd = require "posix.unistd"
 
 cdef [[
-  struct sink_stream { int fd; struct buffer kept; size_t begun; unsigned long long dropped; bool broken; };
-  void sink_stream_write(struct sink_stream *sink, const char *record, size_t size);
-  bool sink_stream_flush(struct sink_stream *sink);
+  struct kept { struct buffer lines; size_t begun; unsigned long long dropped; };
+  struct stream { struct sink *sink; int fd; struct kept kept; bool broken; };
 ]]
 
 local KEPT_MOST = 1024 * 1024
 
 describe("log/sink_stream", function()
-  local reader, writer, sink, sigpipe
+  local class = lib.sink_stream
+  local reader, writer, sink, sigpipe, told
 
   local function write(record)
-    local bytes = buffers.new(record)
-    lib.sink_stream_write(sink, bytes.memory, #record)
+    class.take(sink, sinks.record(record))
   end
 
   local function flush()
-    return lib.sink_stream_flush(sink)
+    return class.flush(sink)
   end
 
   -- What is in the pipe now, `most` bytes of it.
@@ -50,6 +49,12 @@ describe("log/sink_stream", function()
     return table.concat(parts)
   end
 
+  -- As the log was told, once.
+  local function lost()
+    assert.equal(1, #told)
+    return tonumber(told[1]:match "worker: (%d+) records for the log to email a@b.c were lost")
+  end
+
   setup(function()
     sigpipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)
   end)
@@ -61,14 +66,16 @@ describe("log/sink_stream", function()
   before_each(function()
     reader, writer = unistd.pipe()
     fcntl.fcntl(reader, fcntl.F_SETFL, fcntl.O_NONBLOCK)
-    sink = ffi.gc(ffi.new("struct sink_stream", { fd = writer }), function(gone)
-      lib.buffer_free(gone.kept)
-    end)
+    local handle
+    handle, told = sinks.open "warning"
+    sink = ffi.cast("struct stream *", class.open(nil, sinks.config "{to: stderr}", handle))
+    sink.fd = writer
   end)
 
   after_each(function()
     unistd.close(reader)
     unistd.close(writer)
+    class.close(sink)
   end)
 
   it("keeps records until it is flushed, then writes them in their order", function()
@@ -114,25 +121,19 @@ describe("log/sink_stream", function()
       if i % 100 == 0 then
         flush()
       end
-      assert.is_true(sink.kept["end"] - sink.kept.start <= KEPT_MOST)
+      assert.is_true(sink.kept.lines["end"] - sink.kept.lines.start <= KEPT_MOST)
     end
-    local last, gaps, dropped = 0, 0, nil
+    local last, gaps = 0, 0
     for record in drain():gmatch "([^\n]*)\n" do
       local number, filling = record:match "^(%d%d%d%d%d%d) (z*)$"
-      if number then
-        number = tonumber(number)
-        assert.is_nil(dropped)
-        assert.equal(number % 200, #filling)
-        gaps = gaps + number - last - 1
-        last = number
-      else
-        dropped = tonumber(record:match "^lunastalk: (%d+) log records were dropped")
-        assert.truthy(dropped, record)
-      end
+      number = tonumber(number)
+      assert.equal(number % 200, #filling)
+      gaps = gaps + number - last - 1
+      last = number
     end
     assert.equal(records, last)
     assert.is_true(gaps > 10000)
-    assert.equal(gaps, dropped)
+    assert.equal(gaps, lost())
     write "later\n"
     assert.equal("later\n", drain())
   end)
@@ -147,7 +148,7 @@ describe("log/sink_stream", function()
     local text = drain()
     assert.equal(long, text:sub(1, #long))
     local rest, kept = text:sub(#long + 1):gsub(("b"):rep(99) .. "\n", "")
-    assert.equal(20000, kept + tonumber(rest:match "^lunastalk: (%d+) log records were dropped[^\n]*\n$"))
+    assert.same({ "", 20000 }, { rest, kept + lost() })
   end)
 
   it("takes a record that is larger than all it may keep", function()
@@ -162,11 +163,13 @@ describe("log/sink_stream", function()
     unistd.close(reader)
     assert.is_false(flush())
     assert.is_true(sink.broken)
+    assert.same({ 1, 1 }, { #told, select(2, told[1]:gsub("the log to email a@b.c fails: Broken pipe\n", "")) })
     for _ = 1, 3 do
       write "two\n"
       assert.is_false(flush())
     end
-    assert.equal(0, tonumber(sink.kept.capacity))
+    assert.equal(1, #told)
+    assert.equal(0, tonumber(sink.kept.lines.capacity))
   end)
 
   it("is silent when its reader goes while it waits", function()
@@ -193,6 +196,8 @@ describe("log/sink_stream", function()
     write "two\n"
     assert.is_false(flush())
     assert.equal("one\ntwo\n", read())
+    assert.matches("fails: No space left on device\n", told[1])
+    assert.matches("works again after 1 failures; 0 records were lost", told[2])
     unistd.close(full)
   end)
 

@@ -34,7 +34,7 @@ describe("lunastalk.log", function()
     assert.same({ { 4, "m {b}", { "3", 1, "true", "a", 1, "1", "b", 0, "two" } } }, records)
   end)
 
-  it("writes numbers, booleans and null as JSON, all else as text", function()
+  it("writes numbers, booleans, null and tables as JSON, all else as text", function()
     local function shown(value)
       log.error("x", { v = value })
       local fields = records[#records][3]
@@ -47,9 +47,9 @@ describe("lunastalk.log", function()
     assert.same({ "nan", 0 }, { (shown(0 / 0)):gsub("-", ""), (select(2, shown(0 / 0))) })
     assert.same({ "inf", 0 }, { shown(1 / 0) })
     assert.same({ "12", 0 }, { shown("12") })
-    assert.same({ '{"a":[1]}', 0 }, { shown { a = { 1 } } })
+    assert.same({ '{"a":[1]}', 1 }, { shown { a = { 1 } } })
     assert.matches("^function: ", (shown(print)))
-    assert.matches("^table: ", (shown { print }))
+    assert.matches('^%["function: [^"]*"%]$', (shown { print }))
     assert.matches("cannot be shown", (shown(setmetatable({}, { __tostring = function() error("no") end }))))
   end)
 
@@ -65,7 +65,61 @@ describe("lunastalk.log", function()
     assert.equal(64 * 3, #records[2][3])
   end)
 
+  it("shows tables whatever is in them", function()
+    local function shown(value)
+      log.error("x", { v = value })
+      return records[#records][3][3]
+    end
+    local cycle = { name = "a" }
+    cycle.me = { cycle }
+    assert.equal('{"me":["(a table in itself)"],"name":"a"}', shown(cycle))
+    local twice = { 1 }
+    assert.equal("[[1],[1]]", shown { twice, twice })
+    local deep = {}
+    for _ = 1, 100 do
+      deep = { deep }
+    end
+    assert.equal('[[[[[[[["(a table, deeper)"]]]]]]]]', shown(deep))
+    assert.equal('{"1":true,"a":"nan","x":null}', (shown { true, a = 0 / 0, x = json.null }:gsub("-nan", "nan")))
+    assert.equal("[]", shown(json.empty_array))
+    assert.equal("{}", shown {})
+    assert.matches('^{"c":"cdata<int>: 0x%x+","f":"function: builtin#%d+"}$',
+      shown { c = require("ffi").new "int", f = print })
+    assert.equal('["(3 bytes that are not UTF-8)","é"]', shown { "\255ab", "é" })
+    assert.equal('{"p":"a point"}', shown { p = setmetatable({}, { __tostring = function() return "a point" end }) })
+    assert.matches('^%["y+… %(9000 bytes%)"%]$', shown { ("y"):rep(9000) })
+    local many = {}
+    for i = 1, 1e6 do
+      many[i] = 1
+    end
+    assert.matches('1,"… %(999000 more%)"%]$', shown(many))
+    many = {}
+    for i = 1, 100 do
+      many[i] = ("z"):rep(1000)
+    end
+    local text = shown(many)
+    assert.is_true(#text <= 16384)
+    assert.matches("… %(%d+ bytes%)$", text)
+    local guarded = setmetatable({ 7 }, { __index = error, __metatable = "no", __pairs = error, __len = error })
+    assert.equal("[7]", shown(guarded))
+  end)
+
+  it("adds the context of with(), which what stands with a record counts before", function()
+    local order = log.with { order = 7, a = 1 }
+    local both = order.with { b = 2, a = 3 }
+    both.error("m", { b = 4 })
+    order.log("error", "m")
+    log.error "m"
+    assert.same({ "a", 1, "3", "b", 1, "4", "order", 1, "7" }, records[1][3])
+    assert.same({ "a", 1, "1", "order", 1, "7" }, records[2][3])
+    assert.same({}, records[3][3])
+    order.info "below the level"
+    assert.equal(3, #records)
+  end)
+
   it("refuses misuse where it stands", function()
+    local _, with = pcall(function() log.with "x" end)
+    assert.matches("^spec/unit/lua/log_spec.lua:%d+: the context of a log record is a table, not a string$", with)
     local _, context = pcall(function() log.error("x", 5) end)
     assert.matches("^spec/unit/lua/log_spec.lua:%d+: the context of a log record is a table, not a number$", context)
     local _, level = pcall(function() log.log("loud", "x") end)

@@ -4,7 +4,7 @@ local lib = require "spec.support.ffi"
 local stdlib = require "posix.stdlib"
 
 cdef [[
-  struct identity { char id[192]; char instance[33]; };
+  struct identity { char id[192]; char instance[33]; char host[65]; char pool[101]; };
   void identity_make(struct identity *identity, const char *name, unsigned number);
 ]]
 

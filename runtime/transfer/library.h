@@ -1,5 +1,5 @@
-#ifndef LUNASTALK_HTTP_LIBRARY_H
-#define LUNASTALK_HTTP_LIBRARY_H
+#ifndef LUNASTALK_TRANSFER_LIBRARY_H
+#define LUNASTALK_TRANSFER_LIBRARY_H
 /*
  * libcurl and libcrypto are loaded when they are first needed: linked to the binary they would cost every command 19 ms
  * and every idle worker 1.1 MB of its own (measured), for callbacks that most never make.

@@ -1,5 +1,5 @@
-#ifndef LUNASTALK_HTTP_LIBCURL_H
-#define LUNASTALK_HTTP_LIBCURL_H
+#ifndef LUNASTALK_TRANSFER_LIBCURL_H
+#define LUNASTALK_TRANSFER_LIBCURL_H
 /* The functions of libcurl that are used, as a struct of pointers for library_load(). */
 #include <curl/curl.h>
 

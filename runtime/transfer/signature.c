@@ -1,7 +1,7 @@
-#include "http/signature.h"
+#include "transfer/signature.h"
 
 #include "base/buffer.h"
-#include "http/library.h"
+#include "transfer/library.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>

@@ -1,5 +1,5 @@
-#ifndef LUNASTALK_HTTP_HTTP_H
-#define LUNASTALK_HTTP_HTTP_H
+#ifndef LUNASTALK_TRANSFER_HTTP_H
+#define LUNASTALK_TRANSFER_HTTP_H
 /*
  * POST requests by libcurl on the worker's loop. Bounded in every way: 5 s to connect, 30 s in all, 64 KB of answer
  * (which is read and dropped), http and https only, no redirects, nothing taken from the environment, no address that
@@ -13,7 +13,7 @@ struct http;
 
 /* `allow` lists hosts, addresses and ranges beside the public ones (guard.h); it lives as long as the struct. */
 struct http *http_new(uv_loop_t *loop, const char *const *allow, size_t allow_count);
-/* Completes what is under way as FAILED. Frees when the loop has run out. */
+/* Completes what is under way as FAILED, and frees. */
 void http_close(struct http *http);
 
 enum http_end {

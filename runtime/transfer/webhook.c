@@ -1,4 +1,4 @@
-#include "http/webhook.h"
+#include "transfer/webhook.h"
 
 #include "base/json.h"
 #include "base/memory.h"

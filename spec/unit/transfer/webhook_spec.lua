@@ -4,7 +4,7 @@ local header = require "spec.support.header"
 local lib = require "spec.support.ffi"
 
 header "base/error.h"
-header "http/webhook.h"
+header "transfer/webhook.h"
 
 -- url, id, payload; or nil and why.
 local function read(body)
@@ -18,7 +18,7 @@ local function read(body)
   return url, id or ffi.string(why.text), payload
 end
 
-describe("http/webhook", function()
+describe("transfer/webhook", function()
   it("reads what it writes", function()
     local payload = '{"a":[1,2.5,"\\u0000\\""],"b":{},"c":null}'
     local webhook = lib.webhook_make("https://a/?q=\"x", "f00-7-done", payload, #payload)

@@ -1,4 +1,4 @@
-#include "http/guard.h"
+#include "transfer/guard.h"
 
 #include "base/cidr.h"
 

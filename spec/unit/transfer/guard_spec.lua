@@ -7,7 +7,7 @@ cdef [[
   struct sockaddr { unsigned short family; char data[26]; };
   int inet_pton(int family, const char *text, void *address);
 ]]
-header "http/guard.h"
+header "transfer/guard.h"
 
 local AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 
@@ -28,7 +28,7 @@ local function allows(list, host, text)
   return lib.guard_allows(ffi.new("const char *[?]", #list + 1, list), #list, host, address(text))
 end
 
-describe("http/guard", function()
+describe("transfer/guard", function()
   for _, case in ipairs {
     { "0.0.0.0", "1122" }, { "0.255.255.255", "1122" }, { "10.0.0.0", "1918" }, { "10.255.255.255", "1918" },
     { "100.64.0.0", "6598" }, { "100.127.255.255", "6598" }, { "127.0.0.1", "1122" }, { "127.255.255.254", "1122" },

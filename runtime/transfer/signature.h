@@ -1,5 +1,5 @@
-#ifndef LUNASTALK_HTTP_SIGNATURE_H
-#define LUNASTALK_HTTP_SIGNATURE_H
+#ifndef LUNASTALK_TRANSFER_SIGNATURE_H
+#define LUNASTALK_TRANSFER_SIGNATURE_H
 /* Signatures of the Standard Webhooks convention (standardwebhooks.com): HMAC-SHA256 of "ID.TIMESTAMP.BODY". Pure. */
 #include "base/error.h"
 

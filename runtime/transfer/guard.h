@@ -1,5 +1,5 @@
-#ifndef LUNASTALK_HTTP_GUARD_H
-#define LUNASTALK_HTTP_GUARD_H
+#ifndef LUNASTALK_TRANSFER_GUARD_H
+#define LUNASTALK_TRANSFER_GUARD_H
 /*
  * Where a callback may go: anywhere on the public Internet, and nowhere else unless the configuration lists it. Asked
  * with the address that is about to be connected to, so neither a name that resolves to a private address nor another

@@ -1,4 +1,4 @@
-#include "http/library.h"
+#include "transfer/library.h"
 
 #include <dlfcn.h>
 

@@ -3,7 +3,7 @@ local header = require "spec.support.header"
 local lib = require "spec.support.ffi"
 
 header "base/error.h"
-header "http/signature.h"
+header "transfer/signature.h"
 
 local function read(secret)
   local key, why = ffi.new "struct signature_key", ffi.new "struct error"
@@ -24,7 +24,7 @@ local function sign(secret, id, timestamp, body)
   return ffi.string(signature)
 end
 
-describe("http/signature", function()
+describe("transfer/signature", function()
   it("makes the one that the libraries of Standard Webhooks test", function()
     assert.equal("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=", sign("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
       "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, '{"test": 2432232314}'))

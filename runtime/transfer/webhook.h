@@ -1,5 +1,5 @@
-#ifndef LUNASTALK_HTTP_WEBHOOK_H
-#define LUNASTALK_HTTP_WEBHOOK_H
+#ifndef LUNASTALK_TRANSFER_WEBHOOK_H
+#define LUNASTALK_TRANSFER_WEBHOOK_H
 /*
  * One message to one URL, and how it stands in the body of a callback job:
  *

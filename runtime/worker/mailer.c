@@ -1,0 +1,281 @@
+/*
+ * Mail as a sink: the first record is mailed at once, what follows at most once per interval, as a digest. With Redis all
+ * workers of a pool share the digest and the interval; without it, or while it is away, each has its own.
+ *
+ *   IDLE ──due──▶ ASKING (Redis) ──taken, or no answer──▶ MAILING ──accepted──▶ IDLE
+ *                     └──not due: others mail what we put there──▶ IDLE       └──refused: all of it is kept──▶ IDLE
+ */
+#include "base/memory.h"
+#include "config/secret.h"
+#include "log/digest.h"
+#include "redis/digests.h"
+#include "transfer/mail.h"
+#include "worker/sinks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+
+enum { RETRY_S = 60 };
+
+struct mailer {
+    struct sink *sink;
+    struct sinks *sinks;
+    struct list place;
+    const struct config_sink *config;
+    enum { MAILER_IDLE, MAILER_ASKING, MAILER_MAILING } state;
+    struct digest pending; // to be mailed
+    struct digest leaving; // while not IDLE
+    uint64_t due_ms;       // uv_now() before which no mail is sent
+    bool shared;           // some of ours may be in Redis, for whoever comes first
+    bool closing;
+    uv_timer_t timer;
+};
+
+static void on_timer(uv_timer_t *timer);
+static void begin(struct mailer *mailer);
+
+static bool has_work(const struct mailer *mailer)
+{
+    return mailer->pending.count || mailer->shared;
+}
+
+/* Not at once: records are written from anywhere. */
+static void schedule(struct mailer *mailer)
+{
+    uint64_t now = uv_now(mailer->sinks->loop);
+    if (mailer->state == MAILER_IDLE && has_work(mailer) && !mailer->closing &&
+        !uv_is_active((uv_handle_t *)&mailer->timer))
+        uv_timer_start(&mailer->timer, on_timer, mailer->due_ms > now ? mailer->due_ms - now : 0, 0);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct mailer *mailer = handle->data;
+    digest_clear(&mailer->pending);
+    digest_clear(&mailer->leaving);
+    free(mailer);
+}
+
+/* Back to IDLE; the next mail not before `wait_ms`. */
+static void rest(struct mailer *mailer, uint64_t wait_ms)
+{
+    mailer->state = MAILER_IDLE;
+    mailer->due_ms = uv_now(mailer->sinks->loop) + wait_ms;
+    if (mailer->closing)
+        uv_close((uv_handle_t *)&mailer->timer, on_closed);
+    else if (!mailer->sinks->stopping)
+        schedule(mailer);
+    sinks_mailed(mailer->sinks);
+}
+
+/* ---- one mail ---- */
+
+static char *share_key(const struct mailer *mailer)
+{
+    char *name = mem_printf("%s:%s", mailer->sinks->identity->pool, mailer->config->email.address[0]);
+    char *key = redis_key(mailer->sinks->redis, "lunastalk.mail:", name);
+    free(name);
+    return key;
+}
+
+static void give_back(struct mailer *mailer, const char *why)
+{
+    unsigned wait_s = mailer->config->email.interval_s < RETRY_S ? mailer->config->email.interval_s : RETRY_S;
+    digest_merge(&mailer->leaving, &mailer->pending); // the older ones first
+    mailer->pending = mailer->leaving;
+    mailer->leaving = (struct digest){.count = 0};
+    sink_failed(mailer->sink, why);
+    if (mailer->sinks->redis) {
+        char *key = share_key(mailer);
+        digests_put_off(mailer->sinks->redis, key, wait_s);
+        free(key);
+    }
+    rest(mailer, wait_s * UINT64_C(1000));
+}
+
+static void on_mailed(void *context, const char *why)
+{
+    struct mailer *mailer = context;
+    if (mailer->closing) {
+        rest(mailer, 0);
+    } else if (why) {
+        give_back(mailer, why);
+    } else {
+        sink_wrote(mailer->sink, digest_records(&mailer->leaving), 0);
+        digest_clear(&mailer->leaving);
+        if (mailer->sinks->stopping && mailer->pending.count)
+            begin(mailer);
+        else
+            rest(mailer, mailer->config->email.interval_s * UINT64_C(1000));
+    }
+}
+
+/* The worker's id without the host, which stands before it in a subject. */
+static const char *short_name(const struct identity *identity)
+{
+    return identity->id + strlen(identity->host) + 1;
+}
+
+static void send_mail(struct mailer *mailer, const char *password)
+{
+    const struct identity *identity = mailer->sinks->identity;
+    const struct config_sink *config = mailer->config;
+    struct buffer subject = {0}, text = {0};
+    struct timeval now;
+    char id[96], from[80];
+    gettimeofday(&now, NULL);
+    snprintf(id, sizeof id, "%s.%lld.%06ld", identity->instance, (long long)now.tv_sec, (long)now.tv_usec);
+    snprintf(from, sizeof from, "lunastalk@%s", *identity->host ? identity->host : "localhost");
+    digest_subject(&subject, &mailer->leaving, identity->host, short_name(identity));
+    digest_text(&text, &mailer->leaving, identity->id);
+    const struct mail mail = {
+        .server = config->email.server,
+        .user = config->email.user,
+        .password = password,
+        .ca_file = config->email.ca_file,
+        .from = config->email.from ? config->email.from : from,
+        .addresses = config->email.address,
+        .address_count = config->email.address_count,
+        .subject = buffer_text(&subject),
+        .subject_size = buffer_size(&subject),
+        .text = buffer_text(&text),
+        .size = buffer_size(&text),
+        .time_ms = (uint64_t)now.tv_sec * 1000,
+        .id = id,
+    };
+    if (!mailer->sinks->transfers)
+        mailer->sinks->transfers = transfer_loop_new(mailer->sinks->loop);
+    mail_send(mailer->sinks->transfers, &mail, on_mailed, mailer);
+    buffer_free(&subject);
+    buffer_free(&text);
+}
+
+static void mail_leaving(struct mailer *mailer)
+{
+    char password[SECRET_ROOM];
+    struct error error;
+    const struct config_sink *config = mailer->config;
+    mailer->state = MAILER_MAILING;
+    mailer->shared = false;
+    if (secret_read(password, "log.password", config->email.password, config->email.password_file, &error) < 0)
+        give_back(mailer, error.text);
+    else
+        send_mail(mailer, password);
+    explicit_bzero(password, sizeof password);
+}
+
+/* ---- what a pool shares ---- */
+
+static void on_answer(void *context, const struct digests_answer *answer)
+{
+    struct mailer *mailer = context;
+    if (answer->known)
+        digest_clear(&mailer->leaving); // it is in Redis, or comes from there
+    for (size_t i = 0; i < answer->count; i++)
+        digest_import(&mailer->leaving, answer->groups[i], strlen(answer->groups[i]));
+    mailer->shared = answer->known && !answer->taken && answer->wait_ms;
+    if (mailer->closing || !(answer->taken || !answer->known) || !digest_records(&mailer->leaving))
+        rest(mailer, answer->wait_ms);
+    else
+        mail_leaving(mailer);
+}
+
+static bool ask(struct mailer *mailer)
+{
+    struct redis *redis = mailer->sinks->redis;
+    struct buffer groups = {0};
+    if (!redis || !redis_up(redis))
+        return false;
+    char *key = share_key(mailer);
+    digest_export(&groups, &mailer->leaving, mailer->sinks->identity->id);
+    bool sent = digests_put(
+        redis, key, mailer->config->email.interval_s, buffer_data(&groups), buffer_size(&groups), on_answer, mailer);
+    buffer_free(&groups);
+    free(key);
+    return sent;
+}
+
+static void begin(struct mailer *mailer)
+{
+    digest_merge(&mailer->leaving, &mailer->pending);
+    mailer->state = MAILER_ASKING;
+    uv_timer_stop(&mailer->timer);
+    if (ask(mailer))
+        return;
+    if (mailer->leaving.count)
+        mail_leaving(mailer);
+    else
+        rest(mailer, mailer->config->email.interval_s * UINT64_C(1000));
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    begin(timer->data);
+}
+
+/* ---- the sink ---- */
+
+static void configure(void *state, const struct config_sink *config)
+{
+    ((struct mailer *)state)->config = config;
+}
+
+static void *open_mailer(void *context, const struct config_sink *config, struct sink *sink)
+{
+    struct mailer *mailer = mem_new(sizeof *mailer);
+    mailer->sink = sink;
+    mailer->sinks = context;
+    list_insert(&mailer->sinks->mailers, &mailer->place);
+    uv_timer_init(mailer->sinks->loop, &mailer->timer);
+    mailer->timer.data = mailer;
+    uv_unref((uv_handle_t *)&mailer->timer); // what waits for it is mailed by mailers_stop()
+    configure(mailer, config);
+    return mailer;
+}
+
+static void take(void *state, const struct sink_record *record)
+{
+    digest_add(&((struct mailer *)state)->pending, record);
+}
+
+static bool flush(void *state)
+{
+    struct mailer *mailer = state;
+    if (!mailer->sinks->stopping)
+        schedule(mailer);
+    return false;
+}
+
+static void close_mailer(void *state)
+{
+    struct mailer *mailer = state;
+    list_remove(&mailer->place);
+    mailer->closing = true;
+    uv_timer_stop(&mailer->timer);
+    if (mailer->state == MAILER_IDLE)
+        uv_close((uv_handle_t *)&mailer->timer, on_closed);
+}
+
+const struct sink_class sink_email = {
+    .filled = true, .open = open_mailer, .configure = configure, .take = take, .flush = flush, .close = close_mailer};
+
+/* ---- all of them ---- */
+
+bool mailers_busy(const struct sinks *sinks)
+{
+    for (const struct list *link = sinks->mailers.next; link != &sinks->mailers; link = link->next)
+        if (list_entry(link, struct mailer, place)->state != MAILER_IDLE)
+            return true;
+    return false;
+}
+
+void mailers_stop(struct sinks *sinks)
+{
+    for (struct list *link = sinks->mailers.next; link != &sinks->mailers; link = link->next) {
+        struct mailer *mailer = list_entry(link, struct mailer, place);
+        if (mailer->state == MAILER_IDLE && mailer->pending.count)
+            begin(mailer);
+    }
+}
