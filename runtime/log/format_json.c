@@ -19,14 +19,22 @@ static void put_string(struct buffer *out, const char *bytes, size_t size)
     buffer_free(&cut);
 }
 
-/* A literal of a handler's process is what it says it is, or a string. */
+static bool has_control(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] < ' ')
+            return true;
+    return false;
+}
+
+/* A literal of a handler's process is what it says it is, on one line, or a string. */
 static void put_literal(struct buffer *out, const char *text, size_t size)
 {
     enum { DEEPEST = 20 };
     struct error ignored;
-    struct json *json = json_parse(text, size, DEEPEST, &ignored);
+    struct json *json = has_control(text, size) ? NULL : json_parse(text, size, DEEPEST, &ignored);
     if (json)
-        json_compact(out, json);
+        escape_append(out, text, size, ESCAPE_LINE); // what it escapes is only inside of strings
     else
         put_string(out, text, size);
     json_free(json);

@@ -59,6 +59,7 @@ struct queue {
     uint64_t doubt_until_ms; // until then a job that is read may have been reserved long ago
     uv_timer_t probe;        // while it cannot store
     bool storing;            // beanstalkd_storage.c: what is buried or delayed is kept
+    uint64_t written;        // records of its binlog before the probe; UINT64_MAX: it has none
     unsigned handles;
     uint64_t down_since_ms;
     enum { QUEUE_UP, QUEUE_DOWN, QUEUE_DOWN_LONG, QUEUE_CLOSED } state;

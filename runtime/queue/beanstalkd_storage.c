@@ -1,7 +1,8 @@
 /*
  * A server that cannot store: with its binlog's disk full, beanstalkd loses what is buried, or released with delay,
  * until its restart. Once it has said so, jobs go back with delay 0, which writes nothing, and none is reserved until
- * a probe, a put like any other, is stored.
+ * a probe, a put like any other, is stored. After a write error it switches its binlog off for good, and then takes all
+ * as if nothing had been: only that it counts no more written records tells.
  */
 #include "queue/beanstalkd_driver.h"
 
@@ -17,6 +18,40 @@ static void probe_later(struct queue *queue, unsigned delay_ms)
 {
     if (queue->state != QUEUE_CLOSED)
         uv_timer_start(&queue->probe, on_probe_timer, delay_ms, 0);
+}
+
+static uint64_t written(const struct beanstalkd_reply *reply)
+{
+    bool known = reply && reply->kind == REPLY_OK;
+    if (!known || !beanstalkd_stat_number(reply->body, reply->size, "binlog-current-index", 0))
+        return UINT64_MAX;
+    return beanstalkd_stat_number(reply->body, reply->size, "binlog-records-written", UINT64_MAX);
+}
+
+static void on_before_probe(void *context, void *argument, const struct beanstalkd_reply *reply)
+{
+    struct consumer *consumer = context;
+    (void)argument;
+    consumer->queue->written = written(reply);
+}
+
+static void on_after_probe(void *context, void *argument, const struct beanstalkd_reply *reply)
+{
+    struct consumer *consumer = context;
+    const struct queue *queue = consumer->queue;
+    (void)argument;
+    if (queue->written != UINT64_MAX && written(reply) == queue->written)
+        LOG(LEVEL_ALERT,
+            "beanstalkd at {server} has switched its binlog off after a write error: until it is restarted it keeps "
+            "jobs in "
+            "memory only",
+            F_TEXT("server", queue->options.server));
+}
+
+static void ask_stats(struct consumer *consumer, connection_reply *done)
+{
+    buffer_append_text(connection_out(consumer->connection), "stats\r\n");
+    connection_expect(consumer->connection, REPLY_LIMIT_MS, done, NULL);
 }
 
 static void on_probe_deleted(void *context, void *argument, const struct beanstalkd_reply *reply)
@@ -35,6 +70,7 @@ static void on_probe_put(void *context, void *argument, const struct beanstalkd_
     }
     beanstalkd_command_id(connection_out(consumer->connection), "delete", reply->number);
     connection_expect(consumer->connection, REPLY_LIMIT_MS, on_probe_deleted, NULL);
+    ask_stats(consumer, on_after_probe);
     connection_flush(consumer->connection);
     queue->storing = true;
     LOG(LEVEL_NOTICE, "beanstalkd at {server} stores again: jobs are reserved",
@@ -43,6 +79,7 @@ static void on_probe_put(void *context, void *argument, const struct beanstalkd_
 
 static void probe(struct consumer *consumer)
 {
+    ask_stats(consumer, on_before_probe);
     consumer_use(consumer, probe_tube);
     beanstalkd_put(connection_out(consumer->connection), 0, 0, 1, probe_body, sizeof probe_body - 1);
     connection_expect(consumer->connection, REPLY_LIMIT_MS, on_probe_put, NULL);

@@ -87,4 +87,22 @@ describe("a server that cannot store", function()
       assert.truthy(disk.server:client():stats_job(lost))
     end)
   end
+
+  it("and has switched its binlog off is an alert", function()
+    local server, closed = beanstalkd.start { binlog = true }, barrier.new()
+    local client = server:client()
+    local w = worker.start { server = server, jobs = HANDLERS }
+    put(client, "fails", { barrier = closed.path })
+    wait.eventually(10, function()
+      return client:jobs().reserved == 1
+    end, "the job to run")
+    server:break_writes()
+    closed:open()
+    w:log "critical worker: beanstalkd at %S+ cannot store"
+    w:log "notice worker: beanstalkd at %S+ stores again: jobs are reserved"
+    w:log("alert worker: beanstalkd at " .. server.address .. " has switched its binlog off after a write error: until it "
+      .. "is restarted it keeps jobs in memory only")
+    jobs.gone(client, put(client, "note", { n = 1 }))
+    assert.equal(0, (w:stop()))
+  end)
 end)

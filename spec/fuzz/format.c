@@ -51,7 +51,7 @@ static void check_line(const char *line, size_t size)
 static void check_json(const char *line, size_t size)
 {
     struct error why;
-    struct json *json = json_parse(line, size, 8, &why);
+    struct json *json = json_parse(line, size, 40, &why);
     assert(json || strstr(why.text, "duplicate"));
     json_free(json);
 }

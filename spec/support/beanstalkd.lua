@@ -38,7 +38,8 @@ local function launch(self)
 end
 
 local function prepare(self, options)
-  self.argv = { "beanstalkd" }
+  -- A write over a limit of its own (break_writes) shall fail, not kill.
+  self.argv = { "sh", "-c", 'trap "" XFSZ; exec "$@"', "sh", "beanstalkd" }
   local function add(...)
     for _, argument in ipairs { ... } do
       table.insert(self.argv, tostring(argument))
@@ -59,6 +60,11 @@ local function prepare(self, options)
   if options.max_job_size then
     add("-z", options.max_job_size)
   end
+end
+
+--- From now on no write to its binlog succeeds.
+function beanstalkd:break_writes()
+  assert(os.execute("prlimit --fsize=0 --pid " .. self.process.pid) == 0)
 end
 
 --- Starts one and waits until it answers. options: port; unix (true or a path); binlog (true or a directory);

@@ -19,13 +19,14 @@ local TEXT, LITERAL, NUMBER, SECONDS, ID = 0, 1, 2, 3, 4
 local INFO = 1
 local TIME, HEAD = 1795491777123, "2026-11-24T03:42:57.123Z info test: "
 
--- { key, value, kind, of_job } each; the value of TEXT and LITERAL is a string.
+-- { key, value, kind, of_job, more } each; the value of TEXT and LITERAL is a string.
 local function format(message, list, options)
   options = options or {}
   local fields, kept = ffi.new("struct log_field[?]", #(list or {}) + 1), {}
   for i, item in ipairs(list or {}) do
-    local key, value, kind, of_job = unpack(item)
+    local key, value, kind, of_job, more = unpack(item)
     local field = fields[i - 1]
+    field.more = more or false
     kept[#kept + 1], field.key, field.kind, field.of_job = key, key, kind or TEXT, of_job or false
     if field.kind == TEXT or field.kind == LITERAL then
       local bytes = buffers.new(value)
@@ -69,6 +70,26 @@ local function assert_one_clean_line(text)
 end
 
 describe("log/format", function()
+  -- https://www.php-fig.org/psr/psr-3/, 1.2
+  it("takes PSR-3's own example", function()
+    assert.equal("User bolivar created", line("User {username} created", { { "username", "bolivar" } }))
+  end)
+
+  it("takes no placeholder that PSR-3 does not allow, and leaves it as it is", function()
+    assert.equal("{user name} {user\\nname} a=1", line("{user name} {user\nname}", { { "a", "1" } }))
+    assert.equal("x y", line("{a.b_C9} {_}", { { "a.b_C9", "x" }, { "_", "y" } }))
+  end)
+
+  it("has nothing that printf would read", function()
+    assert.equal("100% %s %n 7", line("100% %s %n {x}", { { "x", 7, NUMBER } }))
+  end)
+
+  it("ends with what is the same for all, which brings more of the job with it", function()
+    local fields = { { "a", "1" }, { "job", "mail", TEXT, true, true } }
+    assert.equal("m a=1", line("m", fields))
+    assert.equal("m a=1 job=mail workerId=w1", line("m", fields, { origin = " workerId=w1" }))
+  end)
+
   it("begins with UTC in milliseconds, level and channel", function()
     assert.equal("1970-01-01T00:00:00.000Z debug a.b: \n", format("", {}, { time = 0, level = 0, channel = "a.b" }))
     assert.equal("2024-02-29T23:59:59.007Z emergency worker: down\n",
@@ -265,6 +286,48 @@ describe("log/format as JSON", function()
     })
     assert.equal("18446744073709551615", record.extra.id)
     assert.same({ a = "1 2", b = -1500, c = cjson.null, d = "{}}", e = "" }, record.context)
+  end)
+
+  it("holds tables as they are, and no line of a lying one", function()
+    local record, text = json("m", {
+      { "a", '{"b":[1,0.30000000000000004,{"c":null}]}', LITERAL }, { "d", '{\n}', LITERAL },
+      { "e", '["\226\128\168"]', LITERAL },
+      { "f", ("["):rep(21) .. ("]"):rep(21), LITERAL }, { "g", '{"a":1,"a":2}', LITERAL },
+    })
+    assert.same({ b = { 1, 0.1 + 0.2, { c = cjson.null } } }, record.context.a)
+    assert.same({ "{\n}", "\226\128\168" }, { record.context.d, record.context.e[1] })
+    assert.same({ "string", "string" }, { type(record.context.f), type(record.context.g) })
+    assert.truthy(text:find([=["e":["\u2028"]]=], 1, true))
+  end)
+
+  describe("shows as PSR-3's exception", function()
+    local trace = "\nstack traceback:\n\t[C]: in function 'error'\n\tjobs/a.lua:7: in function <jobs/a.lua:3>"
+    local lines = { "[C]: in function 'error'", "jobs/a.lua:7: in function <jobs/a.lua:3>" }
+    for name, case in pairs {
+      ["an error with its traceback"] = { "jobs/a.lua:7: no ink" .. trace, { class = "Lua error", message = "no ink",
+        code = 0, file = "jobs/a.lua:7", trace = lines } },
+      ["one that is no text"] = { '{"code":7}' .. trace, { class = "Lua error", message = '{"code":7}', code = 0,
+        trace = lines } },
+      ["one without a traceback"] = { "jobs/a.lua:7: time 12:30: no", { class = "Lua error", message = "time 12:30: no",
+        code = 0, file = "jobs/a.lua:7", trace = {} } },
+      ["one of several lines"] = { "jobs/a.lua:7: one\ntwo", { class = "Lua error", message = "one\ntwo", code = 0,
+        file = "jobs/a.lua:7", trace = {} } },
+      ["an empty traceback"] = { "x\nstack traceback:", { class = "Lua error", message = "x", code = 0, trace = {} } },
+    } do
+      it(name, function()
+        assert.same({ exception = case[2] }, json("m", { { "exception", case[1] } }).context)
+      end)
+    end
+
+    for _, text in ipairs { "", "no error", ":7: x", "a:: x", "7: x", "a:7:x", "half past 12: x" } do
+      it(("%q as text, since it is none"):format(text), function()
+        assert.equal(text, json("m", { { "exception", text } }).context.exception)
+      end)
+    end
+
+    it("no number, whatever its key", function()
+      assert.equal(7, json("m", { { "exception", "7", LITERAL } }).context.exception)
+    end)
   end)
 
   it("has newlines, control characters and quotes as they were, and U+FFFD for what is no UTF-8", function()
