@@ -18,7 +18,7 @@ static inline size_t buffer_size(const struct buffer *buffer)
 
 static inline char *buffer_data(const struct buffer *buffer)
 {
-    return buffer->memory + buffer->start;
+    return buffer->memory ? buffer->memory + buffer->start : NULL; // no arithmetic with NULL
 }
 
 /* Room for at least `size` more bytes at the end; write there, then buffer_commit() what was written. */

@@ -1,6 +1,6 @@
 /*
  * stdout and stderr. The descriptor is shared with whoever started the worker and stays in blocking mode, so it is
- * written only as far as poll() says that a write of PIPE_BUF bytes does not block.
+ * written only as far as poll() says that a write of PIPE_BUF bytes does not block; a file and /dev/null never do.
  */
 #include "base/memory.h"
 #include "log/kept.h"
@@ -11,14 +11,24 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct stream {
     struct sink *sink;
     int fd;
+    size_t most; // bytes of one write
     struct kept kept;
     bool broken; // the other end is gone
 };
+
+/* Of what can be full a write of more may block. */
+static size_t choose_most(int fd)
+{
+    struct stat status;
+    bool always = fstat(fd, &status) == 0 && (S_ISREG(status.st_mode) || (S_ISCHR(status.st_mode) && !isatty(fd)));
+    return always ? SIZE_MAX : PIPE_BUF;
+}
 
 static void *open_stream(void *context, const struct config_sink *config, struct sink *sink)
 {
@@ -26,6 +36,7 @@ static void *open_stream(void *context, const struct config_sink *config, struct
     (void)context;
     stream->sink = sink;
     stream->fd = config->to == CONFIG_SINK_STDERR ? STDERR_FILENO : STDOUT_FILENO;
+    stream->most = choose_most(stream->fd);
     return stream;
 }
 
@@ -48,7 +59,7 @@ static void write_kept(struct stream *stream)
     struct buffer *lines = &stream->kept.lines;
     while (buffer_size(lines) && writable(stream->fd)) {
         size_t size = buffer_size(lines);
-        ssize_t written = write(stream->fd, buffer_data(lines), size < PIPE_BUF ? size : PIPE_BUF);
+        ssize_t written = write(stream->fd, buffer_data(lines), size < stream->most ? size : stream->most);
         if (written > 0) {
             unsigned long long records = kept_count(buffer_data(lines), (size_t)written);
             kept_consume(&stream->kept, (size_t)written);

@@ -9,7 +9,7 @@ local unistd = require "posix.unistd"
 
 cdef [[
   struct kept { struct buffer lines; size_t begun; unsigned long long dropped; };
-  struct stream { struct sink *sink; int fd; struct kept kept; bool broken; };
+  struct stream { struct sink *sink; int fd; size_t most; struct kept kept; bool broken; };
 ]]
 
 local KEPT_MOST = 1024 * 1024
@@ -69,7 +69,7 @@ describe("log/sink_stream", function()
     local handle
     handle, told = sinks.open "warning"
     sink = ffi.cast("struct stream *", class.open(nil, sinks.config "{to: stderr}", handle))
-    sink.fd = writer
+    sink.fd, sink.most = writer, 4096
   end)
 
   after_each(function()
