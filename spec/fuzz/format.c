@@ -47,12 +47,15 @@ static void check_line(const char *line, size_t size)
     }
 }
 
-/* An object, whatever was in the record; fields of one name are the caller's fault. */
+/*
+ * An object, whatever was in the record; fields of one name are the caller's fault, and that a number of 64 bits is too big
+ * is jansson's.
+ */
 static void check_json(const char *line, size_t size)
 {
     struct error why;
     struct json *json = json_parse(line, size, 40, &why);
-    assert(json || strstr(why.text, "duplicate"));
+    assert(json || strstr(why.text, "duplicate") || strstr(why.text, "too big integer"));
     json_free(json);
 }
 
