@@ -40,6 +40,7 @@ static struct {
     struct sink *sinks[CONFIG_SINKS_MOST];
     size_t count;
     unsigned lowest;
+    bool told; // of a sink, since the last flush began: to one that may have been flushed before
     struct buffer rendered[RENDERINGS]; // of the present record, when a sink takes it so; kept for their memory
     struct buffer origin, signature;    // format_json(), format_line()
 } logger = {.lowest = LEVEL_COUNT};
@@ -293,6 +294,7 @@ static void tell(const char *message, const struct log_field *fields, const stru
 {
     const struct format_record record = {unix_time_ms(), LEVEL_WARNING, "worker", message, strlen(message), fields};
     write_record(&record, except);
+    logger.told = true;
 }
 
 /* Whether it is told already; if not it is from now on. */
@@ -358,9 +360,10 @@ void sink_wrote(struct sink *sink, unsigned long long records, unsigned long lon
 bool log_flush(void)
 {
     bool left = false;
+    logger.told = false;
     for (size_t i = 0; i < logger.count; i++)
         left |= logger.sinks[i]->class->flush(logger.sinks[i]->state);
-    return left;
+    return left || logger.told;
 }
 
 void log_reopen(void)

@@ -32,6 +32,7 @@ struct sink_class {
     void *(*open)(void *context, const struct config_sink *config, struct sink *sink);
     /* After a reload: the same sink with other keys. NULL: all that it needs is in its name. */
     void (*configure)(void *state, const struct config_sink *config);
+    /* From within it nothing is told to the log: it is writing the record. */
     void (*take)(void *state, const struct sink_record *record);
     /* The end of a turn. True: call again within 100 ms, nothing else will. */
     bool (*flush)(void *state);

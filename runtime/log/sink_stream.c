@@ -19,7 +19,9 @@ struct stream {
     int fd;
     size_t most; // bytes of one write
     struct kept kept;
-    bool broken; // the other end is gone
+    bool broken;                // the other end is gone
+    unsigned long long written; // records, since report()
+    int error;                  // errno of the last write, since then
 };
 
 /* Of what can be full a write of more may block. */
@@ -46,12 +48,11 @@ static bool writable(int fd)
     return poll(&poll_fd, 1, 0) == 1 && poll_fd.revents;
 }
 
-static void give_up(struct stream *stream, int error)
+static void give_up(struct stream *stream)
 {
     stream->broken = true;
     buffer_free(&stream->kept.lines);
     stream->kept.begun = 0;
-    sink_failed(stream->sink, strerror(error));
 }
 
 static void write_kept(struct stream *stream)
@@ -61,18 +62,28 @@ static void write_kept(struct stream *stream)
         size_t size = buffer_size(lines);
         ssize_t written = write(stream->fd, buffer_data(lines), size < stream->most ? size : stream->most);
         if (written > 0) {
-            unsigned long long records = kept_count(buffer_data(lines), (size_t)written);
+            stream->written += kept_count(buffer_data(lines), (size_t)written);
             kept_consume(&stream->kept, (size_t)written);
-            sink_wrote(stream->sink, records, buffer_size(lines) ? 0 : kept_take_dropped(&stream->kept));
-        } else if (errno == EAGAIN) {
-            return;
-        } else if (errno == ENOSPC || errno == EDQUOT) { // a full disk may have room again
-            sink_failed(stream->sink, strerror(errno));
-            return;
         } else if (errno != EINTR) {
-            give_up(stream, errno);
+            stream->error = errno == EAGAIN ? 0 : errno;
+            if (stream->error && errno != ENOSPC && errno != EDQUOT) // a full disk may have room again
+                give_up(stream);
+            return;
         }
     }
+}
+
+/* Tells the log what was written, and what was not. */
+static void report(struct stream *stream)
+{
+    unsigned long long written = stream->written;
+    int error = stream->error;
+    stream->written = 0;
+    stream->error = 0;
+    if (written)
+        sink_wrote(stream->sink, written, buffer_size(&stream->kept.lines) ? 0 : kept_take_dropped(&stream->kept));
+    if (error)
+        sink_failed(stream->sink, strerror(error));
 }
 
 static void take(void *state, const struct sink_record *record)
@@ -88,6 +99,7 @@ static bool flush(void *state)
 {
     struct stream *stream = state;
     write_kept(stream);
+    report(stream);
     return buffer_size(&stream->kept.lines) > 0;
 }
 
