@@ -51,9 +51,10 @@ static void put_quoted(struct buffer *out, const struct log_field *field)
     buffer_append(out, "\"", 1);
 }
 
-static bool is_full(const struct buffer *line)
+/* What is escaped later may grow to six times as much. */
+static bool is_full(const struct buffer *line, enum escape_mode mode)
 {
-    return buffer_size(line) >= FORMAT_LINE_LONGEST;
+    return buffer_size(line) >= (mode == ESCAPE_LATER ? FORMAT_LINE_LONGEST / 8 : FORMAT_LINE_LONGEST);
 }
 
 static int find_field(const struct log_field *fields, const char *key, size_t size)
@@ -81,7 +82,7 @@ uint64_t format_message(
     const char *end = message + shown, *open, *close;
     for (; (open = memchr(message, '{', (size_t)(end - message))); message = close) {
         close = name_end(open + 1, end);
-        int field = close < end && *close == '}' && !is_full(out)
+        int field = close < end && *close == '}' && !is_full(out, mode)
                         ? find_field(fields, open + 1, (size_t)(close - open) - 1)
                         : -1;
         format_text(out, message, (size_t)((field < 0 ? close : open) - message), mode);
@@ -125,7 +126,7 @@ void format_line(struct buffer *out, const struct format_record *record, bool co
     buffer_append_text(out, ": ");
     uint64_t used = format_message(out, record->message, record->size, fields, ESCAPE_LINE);
     int i = 0;
-    for (; fields[i].key && !is_full(out); i++) {
+    for (; fields[i].key && !is_full(out, ESCAPE_LINE); i++) {
         if ((i < 64 && used & UINT64_C(1) << i) || (fields[i].more && !*origin))
             continue;
         buffer_append_text(out, " ");

@@ -324,6 +324,12 @@ static void note(struct sink *sink, const char *why)
         sink->noted_ns = 0;
 }
 
+void sink_counts_failure(struct sink *sink, const char *why)
+{
+    sink->failures++;
+    is_told(sink, why);
+}
+
 void sink_failed(struct sink *sink, const char *why)
 {
     sink->failures++;
@@ -349,7 +355,7 @@ void sink_wrote(struct sink *sink, unsigned long long records, unsigned long lon
     sink->failures = 0;
     sink->noted_ns = 0;
     sink->level = level < LEVEL_WARNING ? level : LEVEL_WARNING; // its own readers have to know too
-    tell(failed ? "the log to {sink} works again after {failures} failures; {lost} records were lost"
+    tell(failed ? "the log to {sink} works again; {lost} records were lost"
                 : "{lost} records for the log to {sink} were lost: more came than it could write",
         fields, NULL);
     sink->level = level;

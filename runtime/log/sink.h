@@ -46,6 +46,8 @@ extern const struct sink_class sink_stream, sink_file;
 
 /* It cannot write: told to the other sinks once per fault, and to stderr once a minute. */
 void sink_failed(struct sink *sink, const char *why);
+/* The same where somebody else tells. */
+void sink_counts_failure(struct sink *sink, const char *why);
 /* It has written that many records; `lost` were dropped since it last said so: told to the others, and to itself. */
 void sink_wrote(struct sink *sink, unsigned long long records, unsigned long long lost);
 

@@ -168,22 +168,13 @@ static void finish(struct file *file)
     free_file(file);
 }
 
-static void on_written(uv_work_t *work, int status)
-{
-    struct file *file = work->data;
-    file->busy = false;
-    if (status != 0) // it was cancelled: never begun
-        file->written = 0;
-    settle(file);
-    if (file->closing)
-        finish(file);
-}
-
 static void take(void *state, const struct sink_record *record)
 {
     struct file *file = state;
     kept_add(&file->kept, record->line, record->line_size);
 }
+
+static void on_written(uv_work_t *work, int status);
 
 static bool flush(void *state)
 {
@@ -196,6 +187,19 @@ static bool flush(void *state)
     take_batch(file);
     file->busy = uv_queue_work(file->loop, &file->work, on_work, on_written) == 0;
     return !file->busy;
+}
+
+static void on_written(uv_work_t *work, int status)
+{
+    struct file *file = work->data;
+    file->busy = false;
+    if (status != 0) // it was cancelled: never begun
+        file->written = 0;
+    settle(file);
+    if (file->closing)
+        finish(file);
+    else
+        flush(file); // what has come meanwhile
 }
 
 static void reopen(void *state)

@@ -64,7 +64,7 @@ static void on_pushed(void *context, const struct redisReply *reply)
         send_batch(list, redis); // now: a connection that closes does so when nothing is on its way
     } else if (reply) {
         list->retry_at_ns = clock_ns() + RETRY_NS;
-        sink_failed(list->sink, reply->type == REDIS_REPLY_ERROR ? reply->str : "an unknown answer");
+        sink_counts_failure(list->sink, reply->type == REDIS_REPLY_ERROR ? reply->str : "an unknown answer");
     }
 }
 

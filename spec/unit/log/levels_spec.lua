@@ -49,7 +49,7 @@ local LEVELS = {
     "jobs have no directory for temporary files: {why}",
     "{why}: {jobs} jobs are cut short and go back to the queue",
     "the log to {sink} fails: {error}",
-    "the log to {sink} works again after {failures} failures; {lost} records were lost",
+    "the log to {sink} works again; {lost} records were lost",
     "{lost} records for the log to {sink} were lost: more came than it could write",
   },
   -- A final failure, a refused callback.

@@ -197,7 +197,7 @@ describe("log/sink_stream", function()
     assert.is_false(flush())
     assert.equal("one\ntwo\n", read())
     assert.matches("fails: No space left on device\n", told[1])
-    assert.matches("works again after 1 failures; 0 records were lost", told[2])
+    assert.matches("works again; 0 records were lost failures=1", told[2])
     unistd.close(full)
   end)
 
