@@ -1,8 +1,11 @@
 --- What the sinks of `log:` show.
+local barrier = require "spec.support.barrier"
 local beanstalkd = require "spec.support.beanstalkd"
 local cjson = require "cjson"
 local jobs = require "spec.support.jobs"
 local process = require "spec.support.process"
+local redis = require "spec.support.redis"
+local wait = require "spec.support.wait"
 local worker = require "spec.support.worker"
 
 local server = beanstalkd.start()
@@ -12,6 +15,16 @@ local HANDLERS = {
     require("lunastalk.log").warning("mailing {to}\nnow", { to = "ann", count = 3, ["yes"] = true })
     print "plain"
     error "no ink"
+  end]],
+  ["asks.lua"] = [[return function(job)
+    local log = require "lunastalk.log"
+    log.notice "first"
+    log.notice("attempt {attempt}", { attempt = job.attempt })
+    io.open(job.data.barrier):read(1)
+    log.notice "last"
+    xpcall(function() error("caught") end, function(why)
+      log.with { order = 7 }.warning("no", { exception = debug.traceback(why), list = { 1, { a = log } } })
+    end)
   end]],
 }
 
@@ -55,6 +68,56 @@ describe("a sink with format: json", function()
       trace = { "[C]: in function 'error'", "jobs/says.lua:4: in function <jobs/says.lua:1>" },
     }, failure.context.exception)
     queue:delete(id)
+  end)
+end)
+
+describe("a record of a job", function()
+  it("has the version of the handlers that run it, beyond a reload, and the attempt once it is known", function()
+    local store, doors = redis.start(), { barrier.new(), barrier.new() }
+    local db = store:client()
+    db:call("SET", "worker_version", "v1")
+    local dir = worker.project {
+      jobs = HANDLERS,
+      config = {
+        beanstalkd = { server = server.address }, redis = { server = store.address }, heartbeat = { every = "100ms" },
+        log = { { to = "stdout", level = "info", format = "json" } },
+      },
+    }
+    local w = worker.start { dir = dir }
+    wait.eventually(10, function()
+      local beat = db:call("HGETALL", "workers.heartbeat")
+      return beat[2] and cjson.decode(beat[2]).version == "v1"
+    end, "the version in the heartbeat")
+    local old = queue:put(cjson.encode { job = "asks", data = { barrier = doors[1].path } })
+    w:log '"message":"attempt 1"'
+    db:call("SET", "worker_version", "v2")
+    w:log '"message":"reloaded: '
+    local new = queue:put(cjson.encode { job = "asks", data = { barrier = doors[2].path } })
+    w:log('"id":"' .. new .. '"')
+    doors[1]:open()
+    doors[2]:open()
+    jobs.gone(queue, old, new)
+    assert.equal(0, (w:stop()))
+    local seen = {}
+    for line in w:output():gmatch "[^\n]+" do
+      local record = cjson.decode(line)
+      local extra = record.extra
+      if extra.id then
+        assert.same({ "asks", "asks", server.address }, { record.channel, extra.job, extra.server })
+        local which = extra.id == old and "old" or "new"
+        table.insert(seen, { which, record.message, extra.version, extra.attempt })
+      end
+      if record.message == "no" then
+        local exception = record.context.exception
+        assert.same({ "caught", "jobs/asks.lua:7" }, { exception.message, exception.file })
+        assert.same({ 7, 1 }, { record.context.order, record.context.list[1] })
+      end
+    end
+    table.sort(seen, function(a, b) return a[1] .. (a[4] or 0) .. a[2] > b[1] .. (b[4] or 0) .. b[2] end)
+    assert.same({
+      { "old", "no", "v1", 1 }, { "old", "last", "v1", 1 }, { "old", "attempt 1", "v1", 1 }, { "old", "first", "v1" },
+      { "new", "no", "v2", 1 }, { "new", "last", "v2", 1 }, { "new", "attempt 1", "v2", 1 }, { "new", "first", "v2" },
+    }, seen)
   end)
 end)
 
