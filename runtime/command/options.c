@@ -21,7 +21,7 @@ static const struct option_spec common[] = {
     {"tube", "NAME", "a tube to take jobs from; may be given several times", .key = "worker.tubes"},
     {"name", "NAME", "the worker's name, part of its id", .key = "worker.name"},
     {"executors", "N", "jobs that run at a time", .key = "worker.executors"},
-    {"log-level", "LEVEL", "least severe records to log, in every sink", .key = "log.level"},
+    {"log-level", "LEVEL", "least severe records to log, in every sink but mail", .key = "log.level"},
 };
 
 enum { COMMON_CONFIG, COMMON_HELP, COMMON_EVERY, COMMON_COUNT = sizeof common / sizeof *common };

@@ -103,7 +103,7 @@ struct config {
 };
 
 /*
- * A value given by a flag. `key` is the path of an option ("worker.executors"; "log.level" is that of every sink).
+ * A value given by a flag. `key` is the path of an option ("worker.executors"; "log.level" is that of every sink but mail).
  * `value` is plain text ("a, b" or "[a, b]" for a list, YAML for a list of sinks or the settings). "worker.tubes" given
  * several times makes one list; of any other key the last counts.
  */

@@ -260,14 +260,18 @@ static void print_sinks(struct buffer *out, const struct option *option, const v
     buffer_append_text(out, "]");
 }
 
+/* But for mail: who looks for a fault on a terminal does not mean to write to everybody. */
 static bool read_sink_levels(struct reading *reading, const struct option *option, const struct node *node, void *base)
 {
     struct config *config = base;
     struct config_sink *sinks = (struct config_sink *)config->log; // ours since read_sinks()
-    bool good = true;
-    for (size_t i = 0; good && i < config->log_count; i++)
-        good = read_level(reading, option, node, &sinks[i]);
-    return good;
+    struct config_sink read = {.level = LEVEL_INFO};
+    if (!read_level(reading, option, node, &read))
+        return false;
+    for (size_t i = 0; i < config->log_count; i++)
+        if (sinks[i].to != CONFIG_SINK_EMAIL)
+            sinks[i].level = read.level;
+    return true;
 }
 
 const struct type type_sinks = {read_sinks, print_sinks};

@@ -17,7 +17,7 @@ extern const struct type type_size;         // uint64_t, bytes
 extern const struct type type_boolean; // bool
 // sinks.c
 extern const struct type type_sinks;       // const struct config_sink *, and a size_t counter
-extern const struct type type_sink_levels; // the level of every sink that is there
+extern const struct type type_sink_levels; // the level of every sink that is there, but for mail
 // settings.c
 extern const struct type type_settings; // const char *: a JSON object
 

@@ -563,7 +563,9 @@ end)
 
 describe("environment and flags", function()
   it("override the file, in this order", function()
-    local yaml = "worker: {name: file, executors: 2, tubes: [file]}\nlog: [{to: stderr}, {to: stdout}]"
+    local MAIL = "email info smtp://h - a@b.c - - - - 300" -- for which no flag and no variable is meant
+    local yaml = "worker: {name: file, executors: 2, tubes: [file]}\n"
+      .. "log: [{to: stderr}, {to: stdout}, {to: email, server: 'smtp://h', address: a@b.c}]"
     local options = {
       environment = {
         "PATH=/bin", "LUNASTALK_WORKER_NAME=5", "LUNASTALK_WORKER_EXECUTORS=3", "LUNASTALK_WORKER_TUBES=a , b,c",
@@ -602,7 +604,7 @@ describe("environment and flags", function()
       },
       callbacks = { tube = "c", serve = false, concurrency = 1, retries = 1, allow = { "a.b", "10.1.2.3" },
         secret = "12345", secret_file = "/etc/s" },
-      log = { "stderr error", "stdout error" },
+      log = { "stderr error", "stdout error", MAIL },
       settings = '{"a": [1]}',
     }
     assert.same(by_environment, unpacked(assert(parse(yaml, options))))
@@ -611,7 +613,7 @@ describe("environment and flags", function()
       "--tube worker.tubes=y", "--log-level log.level=debug",
     }
     by_environment.executors, by_environment.tubes = 5, { "x", "y" }
-    by_environment.log = { "stderr debug", "stdout debug" }
+    by_environment.log = { "stderr debug", "stdout debug", MAIL }
     assert.same(by_environment, unpacked(assert(parse(yaml, options))))
   end)
 
