@@ -5,6 +5,7 @@
  * good until the next call that appends, reserves or consumes.
  */
 #include <stddef.h>
+#include <stdint.h>
 
 struct buffer {
     char *memory;
@@ -18,7 +19,7 @@ static inline size_t buffer_size(const struct buffer *buffer)
 
 static inline char *buffer_data(const struct buffer *buffer)
 {
-    return buffer->memory ? buffer->memory + buffer->start : NULL; // no arithmetic with NULL
+    return (char *)((uintptr_t)buffer->memory + buffer->start); // as a number: NULL + 0 is undefined in C
 }
 
 /* Room for at least `size` more bytes at the end; write there, then buffer_commit() what was written. */
