@@ -128,8 +128,9 @@ void digest_import(struct digest *digest, const char *json, size_t size)
 {
     struct error ignored;
     struct json *object = json_parse(json, size, 4, &ignored);
+    int64_t level = json_as_integer(json_member(object, "level"), -1);
     struct digest_group group = {
-        .level = (enum level)number_member(object, "level"),
+        .level = level >= 0 && level < LEVEL_COUNT ? (enum level)level : LEVEL_COUNT,
         .channel = copy_member(object, "channel"),
         .message = copy_member(object, "message"),
         .shown = copy_member(object, "shown"),

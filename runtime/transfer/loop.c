@@ -4,6 +4,7 @@
 #include "transfer/library.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* A socket of curl's that libuv watches. */
@@ -144,9 +145,25 @@ static int open_curl(struct transfer_loop *loop, struct error *error)
 /* close-on-exec, as executors are started at any time. */
 static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    (void)context;
+    struct transfer *transfer = context;
+    struct transfer_loop *loop = transfer->loop;
     (void)purpose;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (loop->socket_count == TRANSFER_SOCKETS_MOST)
+        return CURL_SOCKET_BAD;
+    transfer->socket = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (transfer->socket >= 0)
+        loop->sockets[loop->socket_count++] = transfer->socket;
+    return transfer->socket;
+}
+
+/* A connection may outlive its transfer, not the loop. */
+static int on_close_socket(void *context, curl_socket_t socket)
+{
+    struct transfer_loop *loop = context;
+    for (unsigned i = 0; i < loop->socket_count; i++)
+        if (loop->sockets[i] == socket)
+            loop->sockets[i--] = loop->sockets[--loop->socket_count];
+    return close(socket);
 }
 
 int transfer_open(struct transfer_loop *loop, struct transfer *transfer, const char *protocols, long connect_limit_ms,
@@ -178,6 +195,9 @@ int transfer_open(struct transfer_loop *loop, struct transfer *transfer, const c
     curl->easy_setopt(easy, CURLOPT_PRIVATE, transfer);
     curl->easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error);
     curl->easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl->easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    curl->easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
+    curl->easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, loop);
     return 0;
 }
 
@@ -206,6 +226,8 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void transfer_loop_close(struct transfer_loop *loop)
 {
+    for (unsigned i = 0; i < loop->socket_count; i++)
+        shutdown(loop->sockets[i], SHUT_RDWR); // else libcurl may take its leave and wait for an answer, in our loop
     while (!list_empty(&loop->transfers)) {
         struct transfer *transfer = list_entry(loop->transfers.next, struct transfer, place);
         transfer->done(transfer, CURLE_ABORTED_BY_CALLBACK);

@@ -10,6 +10,8 @@
 
 #include <uv.h>
 
+enum { TRANSFER_SOCKETS_MOST = 64 };
+
 struct transfer_loop {
     struct libcurl curl; // good after transfer_open()
     uv_loop_t *loop;
@@ -17,6 +19,8 @@ struct transfer_loop {
     uv_timer_t timer;
     unsigned handles; // libuv's that still point here
     struct list transfers;
+    curl_socket_t sockets[TRANSFER_SOCKETS_MOST]; // that are open, but for those of http.c
+    unsigned socket_count;
 };
 
 /* Stands first in what is being transferred. */
@@ -26,6 +30,7 @@ struct transfer {
     CURL *easy;
     struct curl_slist *headers; // or recipients; freed with it
     void (*done)(struct transfer *transfer, CURLcode code);
+    curl_socket_t socket;        // opened last: that of its connection, if it has one
     char error[CURL_ERROR_SIZE]; // libcurl's own words, or ""
 };
 

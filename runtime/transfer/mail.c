@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 enum {
@@ -104,6 +105,31 @@ static size_t on_read(char *room, size_t size, size_t count, void *context)
     return some;
 }
 
+/*
+ * libcurl ends with QUIT and waits for the answer, for minutes and in our loop: from then on there is none to wait for. It
+ * says what it sends only when it is verbose.
+ */
+static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t size, void *context)
+{
+    static const char quit[] = "QUIT\r\n";
+    const struct transfer *transfer = context;
+    (void)easy;
+    if (type == CURLINFO_HEADER_OUT && size == sizeof quit - 1 && memcmp(bytes, quit, size) == 0)
+        shutdown(transfer->socket, SHUT_RD);
+    return 0;
+}
+
+static void set_end(struct transfer *transfer)
+{
+    const struct libcurl *curl = &transfer->loop->curl;
+    CURL *easy = transfer->easy;
+    curl->easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    curl->easy_setopt(easy, CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, (long)CONNECT_LIMIT_MS); // one socket at a time
+    curl->easy_setopt(easy, CURLOPT_VERBOSE, 1L);
+    curl->easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_debug);
+    curl->easy_setopt(easy, CURLOPT_DEBUGDATA, transfer);
+}
+
 static void set_login(const struct libcurl *curl, CURL *easy, const struct mail *mail)
 {
     curl->easy_setopt(easy, CURLOPT_USE_SSL, (long)(mail->user ? CURLUSESSL_ALL : CURLUSESSL_TRY));
@@ -151,5 +177,6 @@ void mail_send(struct transfer_loop *loop, const struct mail *mail, mail_done *d
     compose(&sending->message, mail);
     set_login(&loop->curl, sending->transfer.easy, mail);
     set_envelope(sending, mail);
+    set_end(&sending->transfer);
     transfer_start(&sending->transfer);
 }

@@ -17,7 +17,10 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { RETRY_S = 60 };
+enum {
+    RETRY_S = 60,
+    SHARE_MS = 200, // until what is not due is put to that of the others
+};
 
 struct mailer {
     struct sink *sink;
@@ -31,6 +34,7 @@ struct mailer {
     bool shared;           // some of ours may be in Redis, for whoever comes first
     bool closing;
     uv_timer_t timer;
+    uint64_t timer_ms; // uv_now() at which it ends, while it is active
 };
 
 static void on_timer(uv_timer_t *timer);
@@ -41,13 +45,23 @@ static bool has_work(const struct mailer *mailer)
     return mailer->pending.count || mailer->shared;
 }
 
+static bool is_shared(const struct mailer *mailer)
+{
+    return mailer->sinks->redis && redis_up(mailer->sinks->redis);
+}
+
 /* Not at once: records are written from anywhere. */
 static void schedule(struct mailer *mailer)
 {
-    uint64_t now = uv_now(mailer->sinks->loop);
-    if (mailer->state == MAILER_IDLE && has_work(mailer) && !mailer->closing &&
-        !uv_is_active((uv_handle_t *)&mailer->timer))
-        uv_timer_start(&mailer->timer, on_timer, mailer->due_ms > now ? mailer->due_ms - now : 0, 0);
+    uint64_t now = uv_now(mailer->sinks->loop), at = mailer->due_ms > now ? mailer->due_ms : now;
+    if (mailer->state != MAILER_IDLE || !has_work(mailer) || mailer->closing)
+        return;
+    if (mailer->pending.count && is_shared(mailer) && at > now + SHARE_MS)
+        at = now + SHARE_MS;
+    if (uv_is_active((uv_handle_t *)&mailer->timer) && mailer->timer_ms <= at)
+        return;
+    mailer->timer_ms = at;
+    uv_timer_start(&mailer->timer, on_timer, at - now, 0);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -74,18 +88,27 @@ static void rest(struct mailer *mailer, uint64_t wait_ms)
 
 static char *share_key(const struct mailer *mailer)
 {
-    char *name = mem_printf("%s:%s", mailer->sinks->identity->pool, mailer->config->email.address[0]);
-    char *key = redis_key(mailer->sinks->redis, "lunastalk.mail:", name);
-    free(name);
+    struct buffer name = {0};
+    buffer_printf(&name, "%s:", mailer->sinks->identity->pool);
+    for (size_t i = 0; i < mailer->config->email.address_count; i++)
+        buffer_printf(&name, "%s%s", i ? "," : "", mailer->config->email.address[i]);
+    char *key = redis_key(mailer->sinks->redis, "lunastalk.mail:", buffer_text(&name));
+    buffer_free(&name);
     return key;
+}
+
+/* It waits again, before what has come meanwhile. */
+static void keep_leaving(struct mailer *mailer)
+{
+    digest_merge(&mailer->leaving, &mailer->pending);
+    mailer->pending = mailer->leaving;
+    mailer->leaving = (struct digest){.count = 0};
 }
 
 static void give_back(struct mailer *mailer, const char *why)
 {
     unsigned wait_s = mailer->config->email.interval_s < RETRY_S ? mailer->config->email.interval_s : RETRY_S;
-    digest_merge(&mailer->leaving, &mailer->pending); // the older ones first
-    mailer->pending = mailer->leaving;
-    mailer->leaving = (struct digest){.count = 0};
+    keep_leaving(mailer);
     sink_failed(mailer->sink, why);
     if (mailer->sinks->redis) {
         char *key = share_key(mailer);
@@ -166,6 +189,18 @@ static void mail_leaving(struct mailer *mailer)
     explicit_bzero(password, sizeof password);
 }
 
+/* Nobody else mails what leaves: now, or when it is due. */
+static void mail_alone(struct mailer *mailer)
+{
+    uint64_t now = uv_now(mailer->sinks->loop);
+    if (!mailer->closing && digest_records(&mailer->leaving) && (now >= mailer->due_ms || mailer->sinks->stopping)) {
+        mail_leaving(mailer);
+        return;
+    }
+    keep_leaving(mailer);
+    rest(mailer, mailer->due_ms > now ? mailer->due_ms - now : 0);
+}
+
 /* ---- what a pool shares ---- */
 
 static void on_answer(void *context, const struct digests_answer *answer)
@@ -176,17 +211,19 @@ static void on_answer(void *context, const struct digests_answer *answer)
     for (size_t i = 0; i < answer->count; i++)
         digest_import(&mailer->leaving, answer->groups[i], strlen(answer->groups[i]));
     mailer->shared = answer->known && !answer->taken && answer->wait_ms;
-    if (mailer->closing || !(answer->taken || !answer->known) || !digest_records(&mailer->leaving))
+    if (answer->taken)
+        mailer->due_ms = 0;
+    if (answer->known && !answer->taken)
         rest(mailer, answer->wait_ms);
     else
-        mail_leaving(mailer);
+        mail_alone(mailer);
 }
 
 static bool ask(struct mailer *mailer)
 {
     struct redis *redis = mailer->sinks->redis;
     struct buffer groups = {0};
-    if (!redis || !redis_up(redis))
+    if (!is_shared(mailer))
         return false;
     char *key = share_key(mailer);
     digest_export(&groups, &mailer->leaving, mailer->sinks->identity->id);
@@ -202,12 +239,10 @@ static void begin(struct mailer *mailer)
     digest_merge(&mailer->leaving, &mailer->pending);
     mailer->state = MAILER_ASKING;
     uv_timer_stop(&mailer->timer);
-    if (ask(mailer))
-        return;
-    if (mailer->leaving.count)
-        mail_leaving(mailer);
-    else
-        rest(mailer, mailer->config->email.interval_s * UINT64_C(1000));
+    if (!ask(mailer)) {
+        mailer->shared = false; // what others have they mail
+        mail_alone(mailer);
+    }
 }
 
 static void on_timer(uv_timer_t *timer)
