@@ -100,8 +100,8 @@ describe("a server that cannot store", function()
     closed:open()
     w:log "critical worker: beanstalkd at %S+ cannot store"
     w:log "notice worker: beanstalkd at %S+ stores again: jobs are reserved"
-    w:log("alert worker: beanstalkd at " .. server.address .. " has switched its binlog off after a write error: until it "
-      .. "is restarted it keeps jobs in memory only")
+    w:log("alert worker: beanstalkd at " .. server.address .. " has switched its binlog off after a write error: until "
+      .. "it is restarted it keeps jobs in memory only")
     jobs.gone(client, put(client, "note", { n = 1 }))
     assert.equal(0, (w:stop()))
   end)
