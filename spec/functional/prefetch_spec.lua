@@ -292,10 +292,12 @@ describe("the answer to a verb", function()
     w:log(pattern)
     if lost then
       w:log "critical worker: beanstalkd at %S+ cannot store %(disk full%?%): it answered %S+ for job 1"
+      conn:answer("stats", "OK 4\r\n---\n\r\n")
       conn:answer("use lunastalk.probe", "USING lunastalk.probe\r\n")
       conn:answer "put 0 0 1 2"
       conn:answer("{}", "INSERTED 9\r\n")
       conn:answer("delete 9", "DELETED\r\n")
+      conn:answer("stats", "OK 4\r\n---\n\r\n")
       w:log "stores again"
     end
     conn:serve_job(2, OK)
