@@ -87,7 +87,7 @@ static void put_value(struct buffer *out, const struct log_field *field)
     case LOG_ID: buffer_printf(out, "\"%llu\"", (unsigned long long)field->number); break;
     case LOG_SECONDS: buffer_printf(out, "%.6f", (double)field->number / 1e9); break;
     case LOG_TEXT:
-        if (strcmp(field->key, "exception") == 0)
+        if (field->size && strcmp(field->key, "exception") == 0)
             put_exception(out, field->text, field->size);
         else
             put_string(out, field->text, field->size);
