@@ -16,6 +16,7 @@ enum { LIMIT_MS = 35 * 1000 }; // a mail has 30 s
 static const char details[] =
     "Writes a record of each level, debug to emergency, to the sinks of log: as a worker would, waits until they are\n"
     "written, 35 s at most, and tells what became of them. A mail goes out at once, whatever the interval.\n"
+    "Run it as the user of the workers, since it makes the files as they do.\n"
     "\n"
     "Exit codes: 0 every sink has written all that its level lets through; 1 one has not: which and why is shown;\n"
     "64 wrong usage; 78 the configuration is wrong.\n";
@@ -26,7 +27,6 @@ struct log_test {
     struct identity identity;
     struct sinks sinks;
     struct redis *redis;
-    bool failed;
 };
 
 static void on_turn(uv_prepare_t *prepare)

@@ -95,6 +95,21 @@ static void print_file_path(struct buffer *out, const struct option *option, con
     type_path.print(out, option, base);
 }
 
+/* Whoever puts a password there does not read it in a refusal. */
+static bool read_server(struct reading *reading, const struct option *option, const struct node *node, void *base)
+{
+    if (node->kind != NODE_SCALAR || !strchr(node->text, '@'))
+        return type_text.read(reading, option, node, base);
+    problems_add(reading->problems, node->place, "%s must be %s; log.user and log.password have keys of their own",
+        option->path, option->expected);
+    return false;
+}
+
+static void print_server(struct buffer *out, const struct option *option, const void *base)
+{
+    type_text.print(out, option, base);
+}
+
 /* One address needs no list. */
 static bool read_addresses(struct reading *reading, const struct option *option, const struct node *node, void *base)
 {
@@ -111,6 +126,7 @@ static void print_addresses(struct buffer *out, const struct option *option, con
 
 static const struct type type_kind = {read_kind, print_kind}, type_level = {read_level, print_level},
                          type_format = {read_format, print_format}, type_file_path = {read_file_path, print_file_path},
+                         type_mail_server = {read_server, print_server},
                          type_addresses = {read_addresses, print_addresses};
 
 #define MEMBER(name) offsetof(struct config_sink, name)
@@ -133,7 +149,7 @@ static const struct option redis_options[] = {
 };
 static const struct option email_options[] = {
     COMMON,
-    {.path = "log.server", .type = &type_text, .member = MEMBER(email.server),
+    {.path = "log.server", .type = &type_mail_server, .member = MEMBER(email.server),
      .accepts = rules_mail_server, .expected = RULES_MAIL_SERVER},
     {.path = "log.from", .type = &type_text, .member = MEMBER(email.from),
      .accepts = rules_address, .expected = RULES_ADDRESS},

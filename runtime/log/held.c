@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORDS_MOST = 100, BYTES_MOST = 64 * 1024, ALL_MOST = 4 * 1024 * 1024 };
+enum { RECORDS_MOST = 100, BYTES_MOST = 64 * 1024, ALL_MOST = 4 * 1024 * 1024, RINGS_MOST = 512 };
 
 struct held {
     struct list rings; // the one that was last added to is the last
-    size_t bytes;
+    size_t count, bytes;
 };
 
 struct ring {
@@ -70,6 +70,7 @@ static void drop_ring(struct held *held, struct ring *ring)
         drop(held, ring, list_entry(link, struct copy, place));
     }
     list_remove(&ring->place);
+    held->count--;
     free(ring);
 }
 
@@ -110,6 +111,7 @@ void held_add(struct held *held, uint64_t job, const struct sink_record *record)
         ring = mem_new(sizeof *ring);
         ring->job = job;
         list_init(&ring->records);
+        held->count++;
     }
     list_insert(&held->rings, &ring->place);
     list_insert(&ring->records, &copy->place);
@@ -120,7 +122,8 @@ void held_add(struct held *held, uint64_t job, const struct sink_record *record)
         after = link->next;
         drop(held, ring, list_entry(link, struct copy, place));
     }
-    for (struct list *link = held->rings.next, *after; held->bytes > ALL_MOST; link = after) {
+    for (struct list *link = held->rings.next, *after; held->bytes > ALL_MOST || held->count > RINGS_MOST;
+         link = after) {
         after = link->next;
         drop_ring(held, list_entry(link, struct ring, place));
     }

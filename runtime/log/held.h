@@ -2,7 +2,8 @@
 #define LUNASTALK_LOG_HELD_H
 /*
  * What a sink with `buffer: true` holds back: records below its level, in a ring per job, until it is known how the job
- * ended. Of one job the last 100 records and 64 KB, of all 4 MB: the oldest go.
+ * ended. Of one job the last 100 records and 64 KB, of all 4 MB and 512 jobs: the
+ * oldest go.
  */
 #include "log/sink.h"
 

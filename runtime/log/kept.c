@@ -20,7 +20,8 @@ static void drop_oldest(struct kept *kept)
 
 void kept_add(struct kept *kept, const char *line, size_t size)
 {
-    while (buffer_size(&kept->lines) > kept->begun && buffer_size(&kept->lines) + size > KEPT_MOST)
+    size_t most = kept->most ? kept->most : KEPT_MOST;
+    while (buffer_size(&kept->lines) > kept->begun && buffer_size(&kept->lines) + size > most)
         drop_oldest(kept);
     buffer_append(&kept->lines, line, size);
 }

@@ -1,14 +1,15 @@
 #ifndef LUNASTALK_LOG_KEPT_H
 #define LUNASTALK_LOG_KEPT_H
 /*
- * Records that wait to be written, a line each: 1 MB at most. Then the oldest go of which nothing has left yet, and are
- * counted. Zero-initialise.
+ * Records that wait to be written, a line each: 1 MB at most, or what the sink says. Then the oldest go of which nothing
+ * has left yet, and are counted. Zero-initialise.
  */
 #include "base/buffer.h"
 
 enum { KEPT_MOST = 1024 * 1024 };
 
 struct kept {
+    size_t most; // bytes; 0: KEPT_MOST
     struct buffer lines;
     size_t begun;               // bytes at the front that are being written, or end a record which has left in part
     unsigned long long dropped; // since kept_take_dropped()

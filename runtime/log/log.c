@@ -69,23 +69,6 @@ void log_provide(unsigned kind, const struct sink_class *class, void *context)
     logger.kinds[kind].context = context;
 }
 
-static char *name_sink(const struct config_sink *config)
-{
-    struct buffer addresses = {0};
-    switch (config->to) {
-    case CONFIG_SINK_STDOUT: return mem_copy("stdout", strlen("stdout"));
-    case CONFIG_SINK_STDERR: return mem_copy("stderr", strlen("stderr"));
-    case CONFIG_SINK_FILE: return mem_printf("file %s", config->path);
-    case CONFIG_SINK_REDIS: return mem_printf("redis %s", config->key);
-    default: break;
-    }
-    for (size_t i = 0; i < config->email.address_count; i++)
-        buffer_printf(&addresses, "%s%s", i ? ", " : "", config->email.address[i]);
-    char *name = mem_printf("email %s", buffer_text(&addresses));
-    buffer_free(&addresses);
-    return name;
-}
-
 /* Colours are for people; https://no-color.org. */
 static enum rendering choose_rendering(const struct config_sink *config)
 {
@@ -133,9 +116,15 @@ static void set_up(struct sink *sink, const struct config_sink *config)
     sink->held = NULL;
 }
 
+/* A list in the Redis that is not there takes nothing. */
+static bool is_open(const struct config *config, size_t i)
+{
+    return config->log[i].to != CONFIG_SINK_REDIS || config->redis.server;
+}
+
 static void add_sink(const struct config_sink *config, struct sink **open, size_t count)
 {
-    char *name = name_sink(config);
+    char *name = sink_name(config);
     struct sink *sink = find_open(open, count, name);
     if (sink && sink->class->configure)
         sink->class->configure(sink->state, config);
@@ -163,9 +152,11 @@ void log_open(struct uv_loop_s *loop, const struct config *config)
     log_provide(CONFIG_SINK_STDOUT, &sink_stream, NULL);
     log_provide(CONFIG_SINK_STDERR, &sink_stream, NULL);
     log_provide(CONFIG_SINK_FILE, &sink_file, loop);
+    log_flush(); // what is closed has had what it was given
     logger.count = 0;
     for (size_t i = 0; i < config->log_count; i++)
-        add_sink(&config->log[i], open, count);
+        if (is_open(config, i))
+            add_sink(&config->log[i], open, count);
     logger.lowest = log_lowest_of(config);
     for (size_t i = 0; i < count; i++)
         if (open[i])
@@ -186,7 +177,7 @@ unsigned log_lowest_of(const struct config *config)
     unsigned lowest = LEVEL_COUNT;
     for (size_t i = 0; i < config->log_count; i++) {
         unsigned level = config->log[i].buffer ? LEVEL_DEBUG : config->log[i].level;
-        lowest = level < lowest ? level : lowest;
+        lowest = is_open(config, i) && level < lowest ? level : lowest;
     }
     return lowest;
 }
@@ -301,8 +292,10 @@ static void tell(const char *message, const struct log_field *fields, const stru
 static bool is_told(struct sink *sink, const char *why)
 {
     size_t i = 0;
+    char known[FAULT_ROOM];
+    snprintf(known, sizeof known, "%s", why);
     for (; i < FAULTS_MOST && *sink->faults[i]; i++)
-        if (strncmp(sink->faults[i], why, FAULT_ROOM - 1) == 0)
+        if (sink_same_fault(sink->faults[i], known))
             return true;
     snprintf(sink->faults[i < FAULTS_MOST ? i : FAULTS_MOST - 1], FAULT_ROOM, "%s", why);
     return false;
@@ -346,10 +339,13 @@ void sink_wrote(struct sink *sink, unsigned long long records, unsigned long lon
     if (!lost && !sink->failures)
         return;
     char error[FAULT_ROOM];
-    memcpy(error, sink->faults[0], sizeof error);
-    const struct log_field fields[] = {F_TEXT("sink", sink->name), F_NUMBER("lost", lost),
-        F_NUMBER("failures", sink->failures), F_TEXT("error", error), {0}};
     bool failed = sink->failures;
+    memcpy(error, sink->faults[0], sizeof error);
+    struct log_field fields[5] = {F_TEXT("sink", sink->name), F_NUMBER("lost", lost)};
+    if (failed) {
+        fields[2] = F_NUMBER("failures", sink->failures);
+        fields[3] = F_TEXT("error", error);
+    }
     enum level level = sink->level;
     memset(sink->faults, 0, sizeof sink->faults);
     sink->failures = 0;

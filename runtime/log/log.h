@@ -50,7 +50,7 @@ void log_provide(unsigned kind, const struct sink_class *class, void *context);
  * What both have goes on as it is. The configuration lives until log_close() or the next log_open() has returned.
  */
 void log_open(struct uv_loop_s *loop, const struct config *config);
-/* After the loop has run out. What can be written without it is. */
+/* After the loop has run out, which has to run once more then: what the sinks still have is written. */
 void log_close(void);
 /* The lowest level that any sink of config->log takes. */
 unsigned log_lowest_of(const struct config *config);

@@ -38,11 +38,19 @@ struct sink_class {
     bool (*flush)(void *state);
     /* The file was renamed. NULL: it has none. */
     void (*reopen)(void *state);
-    /* Writes what can be written without the loop, and frees, now or when the loop has run out. */
+    /*
+     * From log_open(), in the running loop, or from log_close(), after which the loop runs once more: writes what it still
+     * can, and frees then. Nothing is told to the log any more.
+     */
     void (*close)(void *state);
 };
 
 extern const struct sink_class sink_stream, sink_file;
+
+/* "stdout", "file /var/log/worker.log": what tells sinks apart, in messages and over a reload. Freed by the caller. */
+char *sink_name(const struct config_sink *config);
+/* Whether both texts tell of one fault: they are the same but for numbers, such as how long something took. */
+bool sink_same_fault(const char *a, const char *b);
 
 /* It cannot write: told to the other sinks once per fault, and to stderr once a minute. */
 void sink_failed(struct sink *sink, const char *why);

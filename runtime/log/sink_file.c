@@ -1,6 +1,7 @@
 /*
  * A file: opened for appending, written in batches of whole records by a thread of libuv's pool, one batch at a time. A
- * batch that cannot be written is tried again each second; what ends a record that was cut by a full disk is dropped.
+ * batch that cannot be written is tried again each second; what ends a record that was cut by a full disk is dropped. A
+ * write that hangs (a dead NFS) holds up the end of the worker, and nothing before it.
  */
 #include "base/clock.h"
 #include "base/memory.h"
@@ -16,6 +17,7 @@
 #include <uv.h>
 
 enum { FILE_MODE = 0640, DIRECTORY_MODE = 0755, RETRY_NS = 1000 * 1000 * 1000 };
+enum { KEPT_IN_FILE = 8 * 1024 * 1024 }; // what a burst brings before a busy machine lets the thread write
 
 struct file {
     struct sink *sink;
@@ -32,7 +34,8 @@ struct file {
     bool cut;    // what was written last ends in the middle of a record
     struct buffer batch;
     size_t written;
-    int error; // errno, or 0
+    int error;                  // errno, or 0
+    unsigned long long records; // written, since the log was told
 
     bool renamed; // since the batch was begun
 };
@@ -41,6 +44,7 @@ static void *open_file(void *context, const struct config_sink *config, struct s
 {
     struct file *file = mem_new(sizeof *file);
     file->sink = sink;
+    file->kept.most = KEPT_IN_FILE;
     file->loop = context;
     file->path = mem_copy(config->path, strlen(config->path));
     file->work.data = file;
@@ -129,7 +133,7 @@ static void free_file(struct file *file)
 static void settle(struct file *file)
 {
     struct kept batch = {.lines = file->batch};
-    unsigned long long records = kept_count(buffer_data(&file->batch), file->written);
+    file->records += kept_count(buffer_data(&file->batch), file->written);
     kept_consume(&batch, file->written);
     if (batch.begun) {
         buffer_consume(&batch.lines, batch.begun);
@@ -140,10 +144,12 @@ static void settle(struct file *file)
     file->retry_at_ns = file->error ? clock_ns() + RETRY_NS : 0;
     if (file->closing)
         return;
-    if (file->error)
+    if (file->error) {
         sink_failed(file->sink, strerror(file->error));
-    else
-        sink_wrote(file->sink, records, kept_take_dropped(&file->kept));
+    } else {
+        sink_wrote(file->sink, file->records, kept_take_dropped(&file->kept));
+        file->records = 0;
+    }
 }
 
 static void take_batch(struct file *file)
@@ -157,21 +163,9 @@ static void take_batch(struct file *file)
     file->renamed = false;
 }
 
-/* Without the loop. */
-static void finish(struct file *file)
+static bool has_records(const struct file *file)
 {
-    do {
-        take_batch(file);
-        write_batch(file);
-        settle(file);
-    } while (!file->error && buffer_size(&file->kept.lines));
-    free_file(file);
-}
-
-static void take(void *state, const struct sink_record *record)
-{
-    struct file *file = state;
-    kept_add(&file->kept, record->line, record->line_size);
+    return buffer_size(&file->batch) || buffer_size(&file->kept.lines);
 }
 
 static void on_written(uv_work_t *work, int status);
@@ -179,8 +173,7 @@ static void on_written(uv_work_t *work, int status);
 static bool flush(void *state)
 {
     struct file *file = state;
-    bool waits = buffer_size(&file->batch) || buffer_size(&file->kept.lines);
-    if (file->busy || !(waits || (file->renamed && file->fd >= 0)))
+    if (file->busy || !(has_records(file) || (file->renamed && file->fd >= 0)))
         return false;
     if (file->retry_at_ns && clock_ns() < file->retry_at_ns && !file->renamed)
         return true;
@@ -196,10 +189,16 @@ static void on_written(uv_work_t *work, int status)
     if (status != 0) // it was cancelled: never begun
         file->written = 0;
     settle(file);
-    if (file->closing)
-        finish(file);
-    else
+    if (!file->closing || !file->error)
         flush(file); // what has come meanwhile
+    if (file->closing && !file->busy)
+        free_file(file);
+}
+
+static void take(void *state, const struct sink_record *record)
+{
+    struct file *file = state;
+    kept_add(&file->kept, record->line, record->line_size);
 }
 
 static void reopen(void *state)
@@ -212,8 +211,10 @@ static void close_file(void *state)
 {
     struct file *file = state;
     file->closing = true;
+    file->retry_at_ns = 0;
+    flush(file);
     if (!file->busy)
-        finish(file);
+        free_file(file);
 }
 
 const struct sink_class sink_file = {

@@ -43,8 +43,7 @@ static void on_after_probe(void *context, void *argument, const struct beanstalk
     if (queue->written != UINT64_MAX && written(reply) == queue->written)
         LOG(LEVEL_ALERT,
             "beanstalkd at {server} has switched its binlog off after a write error: until it is restarted it keeps "
-            "jobs in "
-            "memory only",
+            "jobs in memory only",
             F_TEXT("server", queue->options.server));
 }
 

@@ -33,7 +33,9 @@ static const char put[] = "local hash, others = KEYS[1], 0 "
                           "if redis.call('EXISTS', hash) == 0 then return {0, 0} end "
                           "redis.call('EXPIRE', hash, 86400) "
                           "if not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[2]) then "
-                          "  return {0, math.max(redis.call('PTTL', KEYS[2]), 1)} " // 0 in its last millisecond
+                          "  local left = redis.call('PTTL', KEYS[2]) " // 0 in its last millisecond
+                          "  if left < 0 then redis.call('EXPIRE', KEYS[2], ARGV[2]) left = ARGV[2] * 1000 end "
+                          "  return {0, math.max(left, 1)} "
                           "end "
                           "local all, fields = {1, 0}, redis.call('HGETALL', hash) "
                           "for i = 1, #fields, 2 do "

@@ -55,17 +55,18 @@ static void on_pushed(void *context, const struct redisReply *reply)
     size_t sent = list->kept.begun;
     list->busy = NULL;
     list->kept.begun = 0;
-    if (list->closing) {
-        free_list(list);
-    } else if (reply && reply->type == REDIS_REPLY_INTEGER) {
+    if (reply && reply->type == REDIS_REPLY_INTEGER) {
         unsigned long long records = kept_count(buffer_data(&list->kept.lines), sent);
         buffer_consume(&list->kept.lines, sent);
-        sink_wrote(list->sink, records, kept_take_dropped(&list->kept));
+        if (!list->closing)
+            sink_wrote(list->sink, records, kept_take_dropped(&list->kept));
         send_batch(list, redis); // now: a connection that closes does so when nothing is on its way
-    } else if (reply) {
+    } else if (reply && !list->closing) {
         list->retry_at_ns = clock_ns() + RETRY_NS;
         sink_counts_failure(list->sink, reply->type == REDIS_REPLY_ERROR ? reply->str : "an unknown answer");
     }
+    if (list->closing && !list->busy)
+        free_list(list);
 }
 
 static void trim(const struct list_sink *list, struct redis *redis)

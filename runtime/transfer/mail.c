@@ -26,7 +26,10 @@ struct sending {
 static void on_done(struct transfer *transfer, CURLcode code)
 {
     struct sending *sending = (struct sending *)transfer;
-    sending->done(sending->context, code == CURLE_OK ? NULL : transfer_why(transfer, code));
+    bool aborted = code == CURLE_ABORTED_BY_CALLBACK; // by transfer_loop_close()
+    sending->done(sending->context, code == CURLE_OK ? NULL
+                                    : aborted        ? "the worker stops"
+                                                     : transfer_why(transfer, code));
     transfer_free(transfer);
     buffer_free(&sending->message);
     free(sending);
@@ -132,11 +135,13 @@ static void set_end(struct transfer *transfer)
 
 static void set_login(const struct libcurl *curl, CURL *easy, const struct mail *mail)
 {
-    curl->easy_setopt(easy, CURLOPT_USE_SSL, (long)(mail->user ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+    bool certain = mail->user || mail->ca_file;
+    curl->easy_setopt(easy, CURLOPT_USE_SSL, (long)(certain ? CURLUSESSL_ALL : CURLUSESSL_TRY));
     if (mail->user) {
         curl->easy_setopt(easy, CURLOPT_USERNAME, mail->user);
         curl->easy_setopt(easy, CURLOPT_PASSWORD, mail->password);
-    } else if (strncmp(mail->server, "smtp://", 7) == 0) {
+    }
+    if (!certain && strncmp(mail->server, "smtp://", 7) == 0) {
         curl->easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl->easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
     }

@@ -1,8 +1,8 @@
 #ifndef LUNASTALK_TRANSFER_MAIL_H
 #define LUNASTALK_TRANSFER_MAIL_H
 /*
- * Mail by SMTP. With a `user` smtp:// insists on STARTTLS, since a password is on its way; without one it takes it where
- * the server offers it and whoever that is. smtps:// is TLS from the start. 5 s to connect, 30 s in all.
+ * Mail by SMTP. With a `user`, whose password is on its way, or a `ca_file` smtp:// insists on STARTTLS and on the
+ * certificate; else it takes it where the server offers it and whoever that is. smtps:// is TLS from the start. 5 s to connect, 30 s in all.
  */
 #include "transfer/loop.h"
 

@@ -155,11 +155,18 @@ void jobs_check_held(struct worker *worker)
         jobs_return_held(worker); // one of those refused was the last of --max-jobs
 }
 
+/* It goes back as it came. */
+static void return_job(struct worker *worker, struct job *job)
+{
+    log_job_ended(job->id, false);
+    queue_return(worker->queue, job);
+}
+
 static void on_reserved(void *context, struct job *job)
 {
     struct worker *worker = context;
     if (worker->state != WORKER_RUNNING) {
-        queue_return(worker->queue, job);
+        return_job(worker, job);
     } else if (check(worker, job)) {
         job->held_ns = job->reserved_ns;
         status_reserved(worker->status);
@@ -244,7 +251,7 @@ void jobs_unstarted(void *context, struct job *job)
     if (job->state == JOB_LOST) {
         job_free(job);
     } else if (worker->state != WORKER_RUNNING && job->consumer) {
-        queue_return(worker->queue, job);
+        return_job(worker, job);
     } else {
         if (!pool_ready(worker->pool))
             job->held_ns = clock_ns(); // its executor died, and the next one is on its way
@@ -257,7 +264,7 @@ void jobs_return_held(struct worker *worker)
     while (!list_empty(&worker->held)) {
         struct job *job = list_entry(worker->held.next, struct job, place);
         list_remove(&job->place);
-        queue_return(worker->queue, job);
+        return_job(worker, job);
     }
 }
 
@@ -275,7 +282,7 @@ static uint64_t hand_back(struct worker *worker, uint64_t now)
             continue;
         }
         list_remove(&job->place);
-        queue_return(worker->queue, job);
+        return_job(worker, job);
     }
     return oldest;
 }

@@ -5,12 +5,15 @@
  *   IDLE ──due──▶ ASKING (Redis) ──taken, or no answer──▶ MAILING ──accepted──▶ IDLE
  *                     └──not due: others mail what we put there──▶ IDLE       └──refused: all of it is kept──▶ IDLE
  */
+#include "worker/mailer.h"
+
 #include "base/memory.h"
+#include "config/arena.h"
 #include "config/secret.h"
 #include "log/digest.h"
+#include "log/log.h"
 #include "redis/digests.h"
 #include "transfer/mail.h"
-#include "worker/sinks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,20 +22,24 @@
 
 enum {
     RETRY_S = 60,
-    SHARE_MS = 200, // until what is not due is put to that of the others
+    SHARE_MS = 200,         // until what is not due is put to that of the others
+    ABSENT_MS = 1000,       // between two tries to, while Redis is away
+    REFUSED_MS = 10 * 1000, // and while it refuses
 };
 
 struct mailer {
     struct sink *sink;
     struct sinks *sinks;
     struct list place;
-    const struct config_sink *config;
+    struct config_sink config; // its texts are in `arena`: it outlives what was loaded
+    struct arena arena;
     enum { MAILER_IDLE, MAILER_ASKING, MAILER_MAILING } state;
     struct digest pending; // to be mailed
     struct digest leaving; // while not IDLE
     uint64_t due_ms;       // uv_now() before which no mail is sent
-    bool shared;           // some of ours may be in Redis, for whoever comes first
-    bool closing;
+    uint64_t share_ms;     // uv_now() before which Redis is not asked again
+    bool shared;           // there may be something in Redis, for whoever comes first
+    bool closing;          // a reload has taken it out of the log: `sink` is gone, what waits is mailed now
     uv_timer_t timer;
     uint64_t timer_ms; // uv_now() at which it ends, while it is active
 };
@@ -50,14 +57,22 @@ static bool is_shared(const struct mailer *mailer)
     return mailer->sinks->redis && redis_up(mailer->sinks->redis);
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Not at once: records are written from anywhere. */
 static void schedule(struct mailer *mailer)
 {
-    uint64_t now = uv_now(mailer->sinks->loop), at = mailer->due_ms > now ? mailer->due_ms : now;
+    uint64_t now = uv_now(mailer->sinks->loop), at = later(mailer->due_ms, now);
     if (mailer->state != MAILER_IDLE || !has_work(mailer) || mailer->closing)
         return;
-    if (mailer->pending.count && is_shared(mailer) && at > now + SHARE_MS)
-        at = now + SHARE_MS;
+    uint64_t share = later(mailer->share_ms, now + SHARE_MS);
+    if (!mailer->pending.count)
+        at = later(mailer->share_ms, at);
+    else if (is_shared(mailer) && share < at)
+        at = share;
     if (uv_is_active((uv_handle_t *)&mailer->timer) && mailer->timer_ms <= at)
         return;
     mailer->timer_ms = at;
@@ -69,6 +84,8 @@ static void on_closed(uv_handle_t *handle)
     struct mailer *mailer = handle->data;
     digest_clear(&mailer->pending);
     digest_clear(&mailer->leaving);
+    list_remove(&mailer->place);
+    arena_free(&mailer->arena);
     free(mailer);
 }
 
@@ -89,9 +106,9 @@ static void rest(struct mailer *mailer, uint64_t wait_ms)
 static char *share_key(const struct mailer *mailer)
 {
     struct buffer name = {0};
-    buffer_printf(&name, "%s:", mailer->sinks->identity->pool);
-    for (size_t i = 0; i < mailer->config->email.address_count; i++)
-        buffer_printf(&name, "%s%s", i ? "," : "", mailer->config->email.address[i]);
+    buffer_printf(&name, "%s:%s:", mailer->sinks->identity->pool, level_name(mailer->config.level));
+    for (size_t i = 0; i < mailer->config.email.address_count; i++)
+        buffer_printf(&name, "%s%s", i ? "," : "", mailer->config.email.address[i]);
     char *key = redis_key(mailer->sinks->redis, "lunastalk.mail:", buffer_text(&name));
     buffer_free(&name);
     return key;
@@ -105,11 +122,26 @@ static void keep_leaving(struct mailer *mailer)
     mailer->leaving = (struct digest){.count = 0};
 }
 
+/* There is no next try. */
+static void lose(struct mailer *mailer, const char *why)
+{
+    LOG(LEVEL_WARNING, "{count} records for {address} are not mailed: {why}",
+        F_NUMBER("count", digest_records(&mailer->pending)), F_TEXT("address", mailer->config.email.address[0]),
+        F_TEXT("why", why));
+    digest_clear(&mailer->pending);
+    rest(mailer, 0);
+}
+
 static void give_back(struct mailer *mailer, const char *why)
 {
-    unsigned wait_s = mailer->config->email.interval_s < RETRY_S ? mailer->config->email.interval_s : RETRY_S;
+    unsigned interval_s = mailer->config.email.interval_s, wait_s = interval_s < RETRY_S ? interval_s : RETRY_S;
     keep_leaving(mailer);
-    sink_failed(mailer->sink, why);
+    if (!mailer->closing)
+        sink_failed(mailer->sink, why);
+    if (mailer->closing || mailer->sinks->stopping) {
+        lose(mailer, why);
+        return;
+    }
     if (mailer->sinks->redis) {
         char *key = share_key(mailer);
         digests_put_off(mailer->sinks->redis, key, wait_s);
@@ -121,18 +153,17 @@ static void give_back(struct mailer *mailer, const char *why)
 static void on_mailed(void *context, const char *why)
 {
     struct mailer *mailer = context;
-    if (mailer->closing) {
-        rest(mailer, 0);
-    } else if (why) {
+    if (why) {
         give_back(mailer, why);
-    } else {
-        sink_wrote(mailer->sink, digest_records(&mailer->leaving), 0);
-        digest_clear(&mailer->leaving);
-        if (mailer->sinks->stopping && mailer->pending.count)
-            begin(mailer);
-        else
-            rest(mailer, mailer->config->email.interval_s * UINT64_C(1000));
+        return;
     }
+    if (!mailer->closing)
+        sink_wrote(mailer->sink, digest_records(&mailer->leaving), 0);
+    digest_clear(&mailer->leaving);
+    if ((mailer->closing || mailer->sinks->stopping) && mailer->pending.count)
+        begin(mailer);
+    else
+        rest(mailer, mailer->config.email.interval_s * UINT64_C(1000));
 }
 
 /* The worker's id without the host, which stands before it in a subject. */
@@ -144,7 +175,7 @@ static const char *short_name(const struct identity *identity)
 static void send_mail(struct mailer *mailer, const char *password)
 {
     const struct identity *identity = mailer->sinks->identity;
-    const struct config_sink *config = mailer->config;
+    const struct config_sink *config = &mailer->config;
     struct buffer subject = {0}, text = {0};
     struct timeval now;
     char id[96], from[80];
@@ -179,7 +210,7 @@ static void mail_leaving(struct mailer *mailer)
 {
     char password[SECRET_ROOM];
     struct error error;
-    const struct config_sink *config = mailer->config;
+    const struct config_sink *config = &mailer->config;
     mailer->state = MAILER_MAILING;
     mailer->shared = false;
     if (secret_read(password, "log.password", config->email.password, config->email.password_file, &error) < 0)
@@ -193,7 +224,8 @@ static void mail_leaving(struct mailer *mailer)
 static void mail_alone(struct mailer *mailer)
 {
     uint64_t now = uv_now(mailer->sinks->loop);
-    if (!mailer->closing && digest_records(&mailer->leaving) && (now >= mailer->due_ms || mailer->sinks->stopping)) {
+    bool due = now >= mailer->due_ms || mailer->closing || mailer->sinks->stopping;
+    if (digest_records(&mailer->leaving) && due) {
         mail_leaving(mailer);
         return;
     }
@@ -211,24 +243,27 @@ static void on_answer(void *context, const struct digests_answer *answer)
     for (size_t i = 0; i < answer->count; i++)
         digest_import(&mailer->leaving, answer->groups[i], strlen(answer->groups[i]));
     mailer->shared = answer->known && !answer->taken && answer->wait_ms;
+    mailer->share_ms = answer->known ? 0 : uv_now(mailer->sinks->loop) + REFUSED_MS;
     if (answer->taken)
         mailer->due_ms = 0;
-    if (answer->known && !answer->taken)
-        rest(mailer, answer->wait_ms);
-    else
+    if (!answer->known || answer->taken)
         mail_alone(mailer);
+    else if ((mailer->closing || mailer->sinks->stopping) && mailer->pending.count)
+        begin(mailer); // what has come meanwhile
+    else
+        rest(mailer, answer->wait_ms);
 }
 
 static bool ask(struct mailer *mailer)
 {
     struct redis *redis = mailer->sinks->redis;
     struct buffer groups = {0};
-    if (!is_shared(mailer))
+    if (!is_shared(mailer) || mailer->closing)
         return false;
     char *key = share_key(mailer);
     digest_export(&groups, &mailer->leaving, mailer->sinks->identity->id);
     bool sent = digests_put(
-        redis, key, mailer->config->email.interval_s, buffer_data(&groups), buffer_size(&groups), on_answer, mailer);
+        redis, key, mailer->config.email.interval_s, buffer_data(&groups), buffer_size(&groups), on_answer, mailer);
     buffer_free(&groups);
     free(key);
     return sent;
@@ -239,10 +274,11 @@ static void begin(struct mailer *mailer)
     digest_merge(&mailer->leaving, &mailer->pending);
     mailer->state = MAILER_ASKING;
     uv_timer_stop(&mailer->timer);
-    if (!ask(mailer)) {
-        mailer->shared = false; // what others have they mail
-        mail_alone(mailer);
-    }
+    if (ask(mailer))
+        return;
+    mailer->shared = mailer->shared && mailer->sinks->redis; // else there is nobody to share with
+    mailer->share_ms = uv_now(mailer->sinks->loop) + ABSENT_MS;
+    mail_alone(mailer);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -252,9 +288,29 @@ static void on_timer(uv_timer_t *timer)
 
 /* ---- the sink ---- */
 
+static const char *keep(struct arena *arena, const char *text)
+{
+    return text ? arena_copy(arena, text, strlen(text)) : NULL;
+}
+
 static void configure(void *state, const struct config_sink *config)
 {
-    ((struct mailer *)state)->config = config;
+    struct mailer *mailer = state;
+    size_t count = config->email.address_count;
+    struct arena arena = {0};
+    const char **addresses = arena_new(&arena, count * sizeof *addresses);
+    for (size_t i = 0; i < count; i++)
+        addresses[i] = keep(&arena, config->email.address[i]);
+    mailer->config = *config;
+    mailer->config.email.address = addresses;
+    mailer->config.email.server = keep(&arena, config->email.server);
+    mailer->config.email.from = keep(&arena, config->email.from);
+    mailer->config.email.user = keep(&arena, config->email.user);
+    mailer->config.email.password = keep(&arena, config->email.password);
+    mailer->config.email.password_file = keep(&arena, config->email.password_file);
+    mailer->config.email.ca_file = keep(&arena, config->email.ca_file);
+    arena_free(&mailer->arena);
+    mailer->arena = arena;
 }
 
 static void *open_mailer(void *context, const struct config_sink *config, struct sink *sink)
@@ -262,6 +318,7 @@ static void *open_mailer(void *context, const struct config_sink *config, struct
     struct mailer *mailer = mem_new(sizeof *mailer);
     mailer->sink = sink;
     mailer->sinks = context;
+    mailer->shared = true; // what a worker left that has ended
     list_insert(&mailer->sinks->mailers, &mailer->place);
     uv_timer_init(mailer->sinks->loop, &mailer->timer);
     mailer->timer.data = mailer;
@@ -286,10 +343,13 @@ static bool flush(void *state)
 static void close_mailer(void *state)
 {
     struct mailer *mailer = state;
-    list_remove(&mailer->place);
     mailer->closing = true;
     uv_timer_stop(&mailer->timer);
-    if (mailer->state == MAILER_IDLE)
+    if (mailer->state != MAILER_IDLE)
+        return;
+    if (mailer->pending.count && !mailer->sinks->stopping)
+        begin(mailer);
+    else
         uv_close((uv_handle_t *)&mailer->timer, on_closed);
 }
 

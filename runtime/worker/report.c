@@ -120,11 +120,12 @@ static void report_failure(const struct worker *worker, const struct job *job, c
 
 void report_outcome(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
 {
-    log_job_ended(job->id, decision->failure);
+    log_job_ended(job->id, decision->failure); // what was held stands before the record
     if (decision->failure)
         report_failure(worker, job, decision);
     else
         report_release(job, decision);
+    log_job_ended(job->id, decision->failure); // which may be held itself
 }
 
 void report_unsettled(const struct job *job, enum queue_answer answer, const char *text)
@@ -139,6 +140,7 @@ void report_unsettled(const struct job *job, enum queue_answer answer, const cha
     size_t count = 1 + job_fields(job, fields + 1);
     fields[count] = F_SECONDS("runtime", job->runtime_ns);
     write_record(answer == QUEUE_REFUSED ? LEVEL_ERROR : LEVEL_WARNING, job, messages[answer], fields);
+    log_job_ended(job->id, true);
 }
 
 void report_lost(const struct job *job, const char *why)
@@ -152,4 +154,5 @@ void report_lost(const struct job *job, const char *why)
                "will run again"
              : "job {id} lost its reservation: {why}; it will run again",
         fields);
+    log_job_ended(job->id, runs);
 }

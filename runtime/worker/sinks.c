@@ -2,6 +2,7 @@
 
 #include "log/log.h"
 #include "redis/sink_redis.h"
+#include "worker/mailer.h"
 
 void sinks_open(struct sinks *sinks, uv_loop_t *loop, const struct identity *identity)
 {

@@ -1,7 +1,7 @@
 #ifndef LUNASTALK_WORKER_SINKS_H
 #define LUNASTALK_WORKER_SINKS_H
 /*
- * The sinks of the log that need a connection: a list in Redis (redis/sink_redis.h) and mail (mailer.c). Beside a
+ * The sinks of the log that need a connection: a list in Redis (redis/sink_redis.h) and mail (mailer.h). Beside a
  * worker, or without one (`lunastalk log-test`).
  */
 #include "base/list.h"
@@ -29,13 +29,7 @@ void sinks_connect(struct sinks *sinks, struct redis *redis);
  */
 void sinks_stop(struct sinks *sinks, unsigned limit_ms);
 
-/* mailer.c: context is the struct. */
-extern const struct sink_class sink_email;
-/* Whether something is to be mailed. */
-bool mailers_busy(const struct sinks *sinks);
-/* Sends what waits, whenever the last mail was. */
-void mailers_stop(struct sinks *sinks);
-/* The last mailer has nothing left to do. */
+/* mailer.c: a mailer has nothing left to do. */
 void sinks_mailed(struct sinks *sinks);
 
 #endif

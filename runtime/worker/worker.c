@@ -26,8 +26,11 @@ static void close_handle(void *handle)
         uv_close(handle, NULL);
 }
 
-/* Without handlers they would do what they do by default, and end us with another exit code. */
-static void ignore_late_signals(void)
+/*
+ * Without handlers they would do what they do by default, and end us with another exit code. Blocked until libuv has taken
+ * its handlers away, ignored then: by all threads.
+ */
+static void close_signals(struct worker *worker)
 {
     sigset_t signals;
     sigemptyset(&signals);
@@ -36,6 +39,15 @@ static void ignore_late_signals(void)
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    close_handle(&worker->resumed);
+    close_handle(&worker->hangup);
+    close_handle(&worker->renamed);
+    for (int i = 0; i < WORKER_SIGNALS; i++) {
+        close_handle(&worker->signals[i]);
+        signal(signal_numbers[i], SIG_IGN);
+    }
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
 }
 
 /* The executors are gone: with the last handle closed the loop ends. */
@@ -54,17 +66,12 @@ static void on_stopped(void *context)
     sinks_connect(&worker->sinks, NULL);
     status_close(worker->status);
     pool_free(worker->pool);
-    worker->pool = NULL; // Redis may still answer
-    ignore_late_signals();
+    worker->pool = NULL;                    // Redis may still answer
     uv_unref((uv_handle_t *)&worker->turn); // the log is written to the end
     uv_unref((uv_handle_t *)&worker->log);
     close_handle(&worker->handback);
     close_handle(&worker->deadline);
-    close_handle(&worker->resumed);
-    close_handle(&worker->hangup);
-    close_handle(&worker->renamed);
-    for (int i = 0; i < WORKER_SIGNALS; i++)
-        close_handle(&worker->signals[i]);
+    close_signals(worker);
 }
 
 /* Nothing is left to settle: the connections close, the executors are let go. on_stopped() from within when there is none. */

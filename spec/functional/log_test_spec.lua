@@ -36,6 +36,12 @@ describe("lunastalk log-test", function()
     assert.equal(0, code)
   end)
 
+  it("says nothing of a list where no Redis is configured", function()
+    local code, rows = try { LOG[1], LOG[3] }
+    assert.equal("sink level records written fault\nstdout debug 8 8\n", rows)
+    assert.equal(0, code)
+  end)
+
   it("fails where a sink has not, and shows why", function()
     LOG[2].path = "/dev/full"
     local code, rows = try(LOG, "127.0.0.1:1")

@@ -135,6 +135,19 @@ describe("a sink with buffer: true", function()
     assert.equal("job failed and was buried: no ink", found[101])
   end)
 
+  it("above the level of a failure has that too, each time", function()
+    local sink = { to = "file", level = "error", buffer = true, format = "json", path = "sink.log" }
+    local w = logs.start { sink }
+    for n = 1, 2 do
+      local data = { who = "n" .. n, last = 1, level = "debug", fails = true }
+      local id = logs.put(w, "says", data, { retry = { max = 3 } })
+      jobs.becomes(logs.queue, id, "delayed")
+      logs.shows(w.dir .. "/sink.log", "n" .. n .. " 1.*job failed, attempt 1 of 4")
+      logs.queue:delete(id)
+    end
+    assert.equal(6, #messages(w))
+  end)
+
   it("takes an attempt that is tried again for a failure", function()
     local w = logs.start { BUFFERED }
     local id = logs.put(w, "says", { who = "again", last = 1, level = "debug", fails = true }, { retry = { max = 1 } })

@@ -45,6 +45,14 @@ describe("a file", function()
     assert.equal('"before" 1 "other 1" 2 "other 2" 3 ', order)
   end)
 
+  it("has all of a burst that is larger than what is kept", function()
+    local w = logs.start { FILE }
+    logs.run(w, { who = "burst", last = 4000, size = 8000 })
+    logs.ends(w)
+    local found = logs.numbers(logs.parse(temp.read(w.dir .. "/sink.log")), "burst")
+    assert.same({ 4000, 4000 }, { #found, found[#found] })
+  end)
+
   it("is shared by workers, each line whole", function()
     local path, door = temp.dir() .. "/shared.log", barrier.new()
     local log = { { to = "file", level = "notice", format = "json", path = path } }

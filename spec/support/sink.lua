@@ -60,7 +60,9 @@ function sinks.open(level)
   lib.log_provide(EMAIL, class, nil)
   lib.log_provide(REDIS, class, nil)
   lib.log_open(nil, parse((
-    "log: [{to: email, server: 'smtp://localhost', address: a@b.c, level: %s}, {to: redis, format: line, level: %s}]"
+    "redis: {server: 'localhost:1'}\n"
+      .. "log: [{to: email, server: 'smtp://localhost', address: a@b.c, level: %s}, "
+      .. "{to: redis, format: line, level: %s}]"
   ):format(level, level)))
   return handle, lines
 end

@@ -482,6 +482,9 @@ describe("a mistake in config.yml", function()
       "1:27: log.server must be smtp://host, smtp://host:port or smtps://host, not 'smtp://unix:/x'" },
     { "log: [{to: email, server: 'smtp://h', address: [a@b.c, \"a@b.c\\r\\nRCPT TO:<e@f.g>\"]}]",
       "1:56: log.address must be a mail address such as ops@example.org, not 'a@b.c\\r\\nRCPT TO:<e@f.g>'" },
+    { "log: [{to: email, server: 'smtp://bob:CANARY@h', address: a@b.c}]",
+      "1:27: log.server must be smtp://host, smtp://host:port or smtps://host; log.user and log.password have keys of "
+        .. "their own" },
     { "log: [{to: email, server: 'smtp://h', address: ops}]",
       "1:48: log.address must be a mail address such as ops@example.org, not 'ops'" },
     { "log: [{to: email, server: 'smtp://h', address: []}]",

@@ -166,6 +166,13 @@ describe("log/held", function()
     assert.is_true(left >= 64 and left <= 70, left)
   end)
 
+  it("keeps what 512 jobs said, so that none is searched for long", function()
+    for job = 1, 600 do
+      add(job, "x\n")
+    end
+    assert.same({ {}, { "x\n" }, { "x\n" } }, { lines(88), lines(89), lines(600) })
+  end)
+
   it("keeps a job that has spoken again longer than those that have not", function()
     for job = 1, 60 do
       add(job, numbered(job, 60000))

@@ -37,6 +37,14 @@ describe("log/kept", function()
     kept = ffi.gc(ffi.new "struct kept", function(this) lib.buffer_free(this.lines) end)
   end)
 
+  it("keeps as much as the sink says, 1 MB unless it does", function()
+    fill(1030)
+    assert.equal(6, dropped())
+    kept.most = 3 * 1024 * 1024
+    fill(2050)
+    assert.same({ 3072 * 1024, 2 }, { #text(), dropped() })
+  end)
+
   it("keeps records in their order", function()
     add "one\n"
     add "two\n"

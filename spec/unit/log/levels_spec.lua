@@ -40,6 +40,7 @@ local LEVELS = {
     "job {id} ran out of its TTR and was reserved again by the same worker; its run goes on",
     "no beanstalkd at {server}: {why}; next try in {delay} s",
     "redis at {server}: {why}; jobs go on without it",
+    "{count} records for {address} are not mailed: {why}",
     "{count} updates for redis were dropped: it was away, too slow, or refused them",
     "{count} updates for redis are lost with this stop: it was away, too slow, or refused them",
     "another worker has the id {worker}: give each its own number or --name; their heartbeats overwrite each other",

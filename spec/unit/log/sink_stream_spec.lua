@@ -8,7 +8,7 @@ local temp = require "spec.support.temp"
 local unistd = require "posix.unistd"
 
 cdef [[
-  struct kept { struct buffer lines; size_t begun; unsigned long long dropped; };
+  struct kept { size_t most; struct buffer lines; size_t begun; unsigned long long dropped; };
   struct stream { struct sink *sink; int fd; size_t most; struct kept kept; bool broken; };
 ]]
 
@@ -185,6 +185,14 @@ describe("log/sink_stream", function()
     write "one\n"
     assert.is_false(flush())
     assert.is_true(sink.broken)
+  end)
+
+  it("has each of its faults told once, whatever numbers are in it", function()
+    for _, why in ipairs { "no answer after 5004 ms", "no answer after 5 ms", "refused 1", "no answer after 71 ms" } do
+      lib.sink_failed(sink.sink, why)
+    end
+    lib.sink_failed(sink.sink, "no answer after 5 s")
+    assert.equal(3, #told)
   end)
 
   it("waits for room on a full disk", function()
