@@ -117,6 +117,22 @@ static void put_level(struct buffer *out, enum level level, bool coloured)
         buffer_printf(out, "Z %s ", level_name(level));
 }
 
+/* Those of `fields` that no placeholder has used, and are `more` or not. False: the line is full. */
+static bool put_fields(struct buffer *out, const struct log_field *fields, uint64_t used, bool more)
+{
+    for (int i = 0; fields[i].key; i++) {
+        if ((i < 64 && used & UINT64_C(1) << i) || fields[i].more != more)
+            continue;
+        if (is_full(out, ESCAPE_LINE))
+            return false;
+        buffer_append_text(out, " ");
+        put_quoted(out, &F_BYTES("", fields[i].key, strlen(fields[i].key)));
+        buffer_append_text(out, "=");
+        put_quoted(out, &fields[i]);
+    }
+    return true;
+}
+
 void format_line(struct buffer *out, const struct format_record *record, bool coloured, const char *origin)
 {
     const struct log_field *fields = record->fields;
@@ -125,16 +141,7 @@ void format_line(struct buffer *out, const struct format_record *record, bool co
     format_text(out, record->channel, strlen(record->channel), ESCAPE_LINE);
     buffer_append_text(out, ": ");
     uint64_t used = format_message(out, record->message, record->size, fields, ESCAPE_LINE);
-    int i = 0;
-    for (; fields[i].key && !is_full(out, ESCAPE_LINE); i++) {
-        if ((i < 64 && used & UINT64_C(1) << i) || (fields[i].more && !*origin))
-            continue;
-        buffer_append_text(out, " ");
-        put_quoted(out, &F_BYTES("", fields[i].key, strlen(fields[i].key)));
-        buffer_append_text(out, "=");
-        put_quoted(out, &fields[i]);
-    }
-    if (fields[i].key)
+    if (!put_fields(out, fields, used, false) || (*origin && !put_fields(out, fields, used, true)))
         buffer_append_text(out, " …");
     buffer_append_text(out, origin);
     buffer_append_text(out, "\n");

@@ -17,7 +17,7 @@
 enum { FAULTS_MOST = 4, FAULT_ROOM = 200 };
 static const uint64_t NOTE_EVERY_NS = UINT64_C(60) * 1000 * 1000 * 1000;
 
-enum rendering { RENDER_LINE, RENDER_COLOURED, RENDER_SIGNED, RENDER_JSON, RENDER_MESSAGE, RENDERINGS };
+enum rendering { RENDER_LINE, RENDER_COLOURED, RENDER_JSON, RENDER_MESSAGE, RENDERINGS };
 
 struct sink {
     char *name;
@@ -69,14 +69,14 @@ void log_provide(unsigned kind, const struct sink_class *class, void *context)
     logger.kinds[kind].context = context;
 }
 
-/* Colours are for people; https://no-color.org. */
+/* Colours are for people, https://no-color.org; the person who looks at a terminal knows whose lines are there. */
 static enum rendering choose_rendering(const struct config_sink *config)
 {
     const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
     if (config->format == CONFIG_FORMAT_JSON)
         return RENDER_JSON;
     if (config->to != CONFIG_SINK_STDOUT && config->to != CONFIG_SINK_STDERR)
-        return RENDER_SIGNED;
+        return RENDER_LINE;
     bool plain = (no_color && *no_color) || (terminal && strcmp(terminal, "dumb") == 0) ||
                  !isatty(config->to == CONFIG_SINK_STDERR ? STDERR_FILENO : STDOUT_FILENO);
     return plain ? RENDER_LINE : RENDER_COLOURED;
@@ -208,7 +208,7 @@ static const struct buffer *render(const struct format_record *record, enum rend
         format_json(out, record, buffer_text(&logger.origin));
     else
         format_line(out, record, rendering == RENDER_COLOURED,
-            rendering == RENDER_SIGNED ? buffer_text(&logger.signature) : "");
+            rendering == RENDER_COLOURED ? "" : buffer_text(&logger.signature));
     return out;
 }
 

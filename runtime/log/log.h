@@ -26,7 +26,7 @@ struct log_field {
     size_t size;
     uint64_t number; // NUMBER; SECONDS in ns; ID: JSON has it as a string, since it may be over 2^53
     bool of_job;     // tells which job the record is about: job/fields.h
-    bool more;       // not in lines on stdout and stderr
+    bool more;       // behind the others, and not in the coloured lines of a terminal
 };
 
 #define F_BYTES(k, bytes, length) ((struct log_field){.key = (k), .kind = LOG_TEXT, .text = (bytes), .size = (length)})
@@ -39,8 +39,7 @@ struct log_field {
 struct log_field log_field_text(const char *key, const char *text);
 
 /*
- * Who writes: stands in each record, but for lines on stdout and stderr, which are the worker's own. Before the first
- * record; copied.
+ * Who writes: stands in each record, but for the coloured lines of a terminal. Before the first record; copied.
  */
 void log_identify(const char *worker, const char *instance);
 /* The sinks of a kind (enum config_sink_kind) that this room has not: before log_open(). `context` is for its open(). */

@@ -140,7 +140,7 @@ local function succeeds(name, options)
   jobs.gone(queue, id)
   local record = w:log("\n([^\n]*job finished [^\n]* id=" .. id .. " [^\n]*)\n")
   assert.matches("^%S+Z debug " .. name .. ": job finished server=" .. ADDRESS .. " id=" .. id
-    .. " runtime=%d+%.%d+$", record)
+    .. " runtime=%d+%.%d+ job=" .. name .. " workerId=%S+ instanceHash=%x+$", record)
   return id
 end
 
@@ -250,7 +250,7 @@ describe("a failure", function()
       .. "peak_memory=%d%d%d%d%d+ "
       .. [[exception="jobs/email/welcome%.lua:1: from below\nstack ]]
       .. [[traceback:[^"]*\n\tjobs/email/welcome%.lua:2: in function <jobs/email/welcome%.lua:2>" ]]
-      .. 'show="([^"]+)" again="([^"]+)"$')
+      .. 'show="([^"]+)" again="([^"]+)" job=email%.welcome workerId=')
     assert.truthy(command, record)
     local code, output = process.run({ "sh", "-c", command }, {
       env = { PATH = worker.built "":sub(1, -2) .. ":" .. os.getenv "PATH" }, cwd = w.dir,
@@ -318,7 +318,7 @@ describe("lunastalk.log", function()
     end
     local where = " server=" .. server.address .. " id=" .. id
     local function ends(line, expected)
-      assert.equal(" log: " .. expected .. where, line:sub(-#expected - #where - 6))
+      assert.equal(" log: " .. expected .. where .. " job=log ", line:match("( log: .-)workerId="))
     end
     ends(lines[17], "bob\\r\\nINJECTED and {nobody} got [1,2] n=12345678901234568 yes=true")
     assert.matches('log: odd overridden%? "a key"="a \\"quoted\\" value" ', lines[18])
@@ -413,7 +413,7 @@ describe("what a handler prints", function()
     succeeds "returns_nothing" -- behind them in the log
     local seen = 0
     for level, channel, line, stream, id in
-      w:output():sub(mark):gmatch "Z (%l+) ([%l_]+): (%l+ %d+) stream=(%l+) server=%S+ id=(%d+)\n" do
+      w:output():sub(mark):gmatch "Z (%l+) ([%l_]+): (%l+ %d+) stream=(%l+) server=%S+ id=(%d+) job=%l+ workerId=" do
       local expected = channel == "pang" and { "warning", "stderr" } or { "info", "stdout" }
       assert.same(expected, { level, stream })
       assert.same(of[line], { channel, id })

@@ -131,22 +131,23 @@ describe("a sink on a terminal", function()
   end
 
   it("colours the level", function()
-    assert.matches("Z \27%[32minfo\27%[0m worker: stopped", shows { TERM = "xterm", NO_COLOR = false })
+    local output = shows { TERM = "xterm", NO_COLOR = false }
+    assert.matches("Z \27%[32minfo\27%[0m worker: stopped worker=[^\n]* errors=0\r?\n", output)
   end)
 
   it("has no colours with NO_COLOR, and on a terminal that has none", function()
-    assert.matches("Z info worker: stopped", shows { TERM = "xterm", NO_COLOR = "1" })
+    assert.matches("Z info worker: stopped[^\n]* workerId=", shows { TERM = "xterm", NO_COLOR = "1" })
     assert.matches("Z info worker: stopped", shows { TERM = "dumb", NO_COLOR = false })
   end)
 end)
 
 describe("a line", function()
-  it("names the job and its record", function()
+  it("names the job and its record, and the worker last", function()
     local id = queue:put(cjson.encode { job = "says", id = "order-8" })
     local w = worker.start { dir = project { { to = "stdout", level = "info" } }, args = { "--max-jobs=1" } }
     assert.equal(0, (w:wait()))
     w:log("warning says: mailing ann\\nnow count=3 yes=true server=" .. server.address .. " id=" .. id
-      .. "[^\n]* record=order%-8\n")
+      .. "[^\n]* record=order%-8 job=says workerId=%S+_worker1 instanceHash=%x+\n")
     jobs.becomes(queue, id, "buried")
     queue:delete(id)
   end)

@@ -74,7 +74,7 @@ describe("mail that waits", function()
     w:log "stopped"
     w:kill(signal.SIGTERM)
     assert.equal(0, (w:wait()))
-    w:log "warning worker: 2 records for ops@example.org are not mailed: the worker stops\n"
+    w:log "warning worker: 2 records for ops@example.org are not mailed: the worker stops workerId="
   end)
 end)
 

@@ -217,7 +217,7 @@ describe("a mail server that wants a login", function()
   it("refuses a wrong one, which only the log tells", function()
     local wrong, before = "wrong-" .. CANARY:reverse(), #starttls:mails()
     local output = refused { server = starttls.url, ca_file = starttls.certificate, password = wrong }
-    assert.matches(FAILS .. "Login denied\n", output)
+    assert.matches(FAILS .. "Login denied workerId=", output)
     assert_secret(wrong, output)
     assert.equal(before, #starttls:mails())
   end)
@@ -225,7 +225,7 @@ describe("a mail server that wants a login", function()
   it("is not asked when the file with the password is missing", function()
     local before = starttls:connections()
     local output = refused { server = starttls.url, ca_file = starttls.certificate, password_file = "none" }
-    assert.matches(FAILS .. "log%.password_file /%S+/none cannot be read: No such file or directory\n", output)
+    assert.matches(FAILS .. "log%.password_file /%S+/none cannot be read: No such file or directory workerId=", output)
     assert.equal(before, starttls:connections())
   end)
 

@@ -110,7 +110,7 @@ describe("an executor", function()
     local before = note(w, tube)
     assert.equal(before, note(w, tube))
     jobs.gone(queue, put(tube, "takes", { mb = 200 }))
-    local memory = w:log "info worker: an executor is replaced: executor.max_memory is reached jobs=%d+ memory=(%d+)\n"
+    local memory = w:log " an executor is replaced: executor.max_memory is reached jobs=%d+ memory=(%d+) workerId="
     assert.is_true(tonumber(memory) > 150 * MB, memory)
     assert.not_equal(before, note(w, tube))
     assert.equal(0, (w:stop()))

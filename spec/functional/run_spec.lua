@@ -161,7 +161,7 @@ describe("starting", function()
       w:wait()
       local shown = w:output()
       assert.same(expected, {
-        shown:find " debug note: job finished server=%S+ id=%d+ tube=%S+ runtime=0%.%d+\n" ~= nil,
+        shown:find " debug note: job finished server=%S+ id=%d+ tube=%S+ runtime=0%.%d+ job=note workerId=" ~= nil,
         shown:find " info note: ran 1 " ~= nil,
       })
       assert.equal(expected[2], shown:find "starts as" ~= nil and shown:find "stopping: .*\n.* stopped" ~= nil)
@@ -342,7 +342,7 @@ describe("--max-jobs", function()
     local w = start { tube = tube, args = { "--max-jobs=3" } }
     assert.equal(0, (w:wait()))
     assert.same({ ready = 4, reserved = 0, delayed = 0, buried = 2 }, queue:jobs(tube))
-    assert.matches("stopped worker=%S+ jobs=3 errors=2\n", w:output())
+    assert.matches("stopped worker=%S+ jobs=3 errors=2 workerId=", w:output())
   end)
 end)
 
@@ -464,7 +464,7 @@ describe("stopping", function()
     assert.equal(1, (w:wait(2)))
     assert_untouched { id }
     assert.matches("job " .. id .. " [^\n]*run again", w:output())
-    assert.matches("stopped worker=%S+ jobs=0 errors=0\n", w:output())
+    assert.matches("stopped worker=%S+ jobs=0 errors=0 workerId=", w:output())
     assert.is_nil(w:output():find "failed")
   end
 

@@ -162,7 +162,7 @@ describe("a disk that is full", function()
     local path = disk .. "/sink.log"
     local w = logs.start { { to = "file", level = "notice", format = "json", path = path }, STDOUT }
     logs.run(w, { who = "full", last = 20, size = 1000 })
-    w:log "Z warning worker: the log to file %S+/sink.log fails: No space left on device\n"
+    w:log "Z warning worker: the log to file %S+/sink.log fails: No space left on device workerId="
     logs.run(w, { who = "full", first = 21, last = 25, size = 1000 })
     os.remove(disk .. "/filler")
     local lost = w:log(" works again; (%d+) records were lost")
@@ -181,7 +181,7 @@ describe("a disk that is full", function()
   it("is no reason to do no jobs", function()
     local w = logs.start { { to = "file", level = "notice", path = "/dev/full" }, STDOUT }
     logs.run(w, { who = "full", last = 10 })
-    w:log "Z warning worker: the log to file /dev/full fails: No space left on device\n"
+    w:log "Z warning worker: the log to file /dev/full fails: No space left on device workerId="
     logs.run(w, { who = "full", last = 10 })
     logs.ends(w)
     assert.equal(2, logs.count(w:output(), "the log to file /dev/full fails: ")) -- in the log, and on stderr
@@ -193,7 +193,7 @@ describe("a file that cannot be opened", function()
     local w = logs.start { { to = "file", level = "notice", format = "json", path = "blocked/sink.log" }, STDOUT }
     temp.write(w.dir .. "/blocked", "")
     logs.run(w, { who = "blocked", last = 1 })
-    w:log "Z warning worker: the log to file %S+/blocked/sink.log fails: Not a directory\n"
+    w:log "Z warning worker: the log to file %S+/blocked/sink.log fails: Not a directory workerId="
     local said, n = wait.now(), 1
     repeat -- it is tried again each second, and at each signal
       w:kill(signal.SIGUSR1)
