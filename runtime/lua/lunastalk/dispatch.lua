@@ -40,7 +40,40 @@ local function on_error(value)
   if rawequal(value, ENDED) then
     return value
   end
-  return { reason = of(value, REASON), traceback = bounded(trim(sub(traceback("", 2), 2)), TRACEBACK) }
+  return { value = value, reason = of(value, REASON), traceback = bounded(trim(sub(traceback("", 2), 2)), TRACEBACK) }
+end
+
+-- The error value of which on_error made `result`.
+local function raised(result)
+  return type(result) == "table" and result.reason and result.value or result
+end
+
+local NO_OUTCOME = "jobs/_middleware.lua neither called next nor returned an outcome"
+
+-- The handler within the middleware, as xpcall would return it: what the middleware returns counts, or else what the
+-- handler did.
+local function within(middleware, handler, job)
+  local called, fine, result, reason
+  local function go()
+    if called then
+      error("next was called before", 2)
+    end
+    called = true
+    fine, result, reason = xpcall(handler, on_error, job)
+    if not fine then
+      error(raised(result), 0)
+    end
+    return result, reason
+  end
+  local passed, own, why = xpcall(middleware, on_error, job, go)
+  if not passed then -- of the handler's own error, the traceback tells where
+    return false, called and not fine and rawequal(raised(own), raised(result)) and result or own
+  elseif type(own) ~= "nil" or type(why) ~= "nil" then
+    return true, own, why
+  elseif not called then
+    return true, false, NO_OUTCOME
+  end
+  return fine, result, reason
 end
 
 -- Key of a job's state, which handlers do not see: nil while it runs, its outcome once it was released or buried, OVER
@@ -131,8 +164,9 @@ end
 --   tempdir() → path, or nil and a message; progress(json); once(key, ttl) → boolean, or nil and a message; and
 --   clock() → seconds
 -- @tparam function warn (message, context)
+-- @tparam[opt] function middleware (job, next), around each handler
 -- @treturn function (server, id, name, tube, body) → enum outcome_kind, delay in s, reason, traceback
-function dispatch.new(handlers, host, warn)
+function dispatch.new(handlers, host, warn, middleware)
   local warned = {}
 
   -- What needs the runtime.
@@ -217,7 +251,12 @@ function dispatch.new(handlers, host, warn)
   end
 
   local function run(job, name, handler)
-    local fine, result, reason = xpcall(handler, on_error, job)
+    local fine, result, reason
+    if middleware then
+      fine, result, reason = within(middleware, handler, job)
+    else
+      fine, result, reason = xpcall(handler, on_error, job)
+    end
     local outcome, progress = rawget(job, STATE), rawget(job, PROGRESS)
     job[STATE] = OVER
     if progress and progress.value then

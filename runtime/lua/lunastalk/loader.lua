@@ -73,6 +73,19 @@ local function describe(count, result)
   return format("a %s (%s)", type(result), of(result, 100))
 end
 
+-- nil: there is none.
+local function middleware(files)
+  local function check(...)
+    local result = ...
+    if type(result) ~= "function" then
+      fail(files.shown .. "/_middleware.lua", "it returns a function(job, next); this one returned "
+        .. describe(select("#", ...), result))
+    end
+    return result
+  end
+  return compile(files, "_middleware.lua") and check(run(files, "_middleware.lua"))
+end
+
 -- The function, and its options.
 local function handler(files, file)
   local function check(...)
@@ -105,6 +118,7 @@ end
 -- @param globals _G
 -- @treturn table name → function(job)
 -- @treturn table their names, sorted, each with options: { name =, timeout =, max =, delay = }
+-- @treturn function the middleware, or nil
 function loader.load(host, searchers, globals)
   local root, shown, list = host.scan()
   if not root then
@@ -119,7 +133,7 @@ function loader.load(host, searchers, globals)
     handlers[name], names[i] = handler(files, list[i])
     names[i].name = name
   end
-  return handlers, names
+  return handlers, names, middleware(files)
 end
 
 return loader

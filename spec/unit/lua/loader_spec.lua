@@ -44,6 +44,15 @@ describe("lunastalk.loader", function()
     assert.same({ 1, 2 }, { handlers.a(), handlers["email.welcome"]() })
   end)
 
+  it("loads the middleware, where there is one", function()
+    assert.is_nil((select(3, load_files { ["a.lua"] = "return function() end" })))
+    local _, _, middleware = load_files { ["_middleware.lua"] = "return function() return 3 end" }
+    assert.equal(3, middleware())
+    refuses("jobs/_middleware.lua: it returns a function(job, next); this one returned nothing",
+      { ["_middleware.lua"] = "" })
+    refuses("jobs/_middleware.lua:1: boom", { ["_middleware.lua"] = "error 'boom'" })
+  end)
+
   it("reads the options of each", function()
     local unset = 2 ^ 32 - 1
     local _, names = load_files {
