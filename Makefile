@@ -34,7 +34,7 @@ C = $(CC) -std=c11 -D_GNU_SOURCE -DLUNASTALK_VERSION='"$(VERSION)"' \
 
 # The executor links LuaJIT and only those runtime files that both processes share; all else is the runtime.
 EXECUTOR_SRC := $(wildcard runtime/lua/*.c)
-SHARED_SRC   := $(addprefix runtime/,base/buffer.c base/files.c base/level.c base/memory.c executor/wire.c executor/board.c)
+SHARED_SRC   := $(addprefix runtime/,base/buffer.c base/files.c base/level.c base/memory.c executor/wire.c executor/board.c job/policy.c)
 RUNTIME_SRC  := runtime/main.c $(wildcard $(patsubst %,runtime/%/*.c,base command config executor job log queue redis transfer worker))
 
 object = $(patsubst runtime/%.c,$(BUILD)/obj/%.o,$(1))
@@ -68,8 +68,9 @@ $(BUILD)/obj/fuzz/%.o: spec/fuzz/%.c Makefile
 	@mkdir -p $(@D)
 	$(C) -MMD -MP -c -o $@ $<
 
-# The Lua modules are part of the executor (.incbin in modules.c).
+# What is part of the binaries (base/embed.h).
 $(BUILD)/obj/lua/modules.o: $(wildcard runtime/lua/lunastalk/*.lua)
+$(BUILD)/obj/command/new.o: $(wildcard runtime/command/templates/*)
 
 -include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d)
 

@@ -27,6 +27,9 @@ static const struct command {
     {"failed", command_failed, "what failed and why; run it again"},
     {"record", command_record, "what became of a job with an id"},
     {"reload", command_reload, "have all workers load their handlers anew"},
+    {"new", command_new, "begin a handler, with its spec"},
+    {"test", command_test, "run the specs of handlers with busted"},
+    {"lua", command_lua, "run a Lua script with Lunastalk's modules"},
     {"log-test", command_log_test, "try all sinks of the log"},
     {"config", command_config, "show or check the configuration"},
 };

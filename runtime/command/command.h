@@ -26,6 +26,9 @@ int command_record(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_cancel(int argc, char **argv);
 int command_log_test(int argc, char **argv);
+int command_new(int argc, char **argv);
+int command_test(int argc, char **argv);
+int command_lua(int argc, char **argv);
 int command_config(int argc, char **argv);
 
 #endif

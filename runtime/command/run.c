@@ -1,8 +1,8 @@
+#include "command/binary.h"
 #include "command/command.h"
 #include "command/options.h"
 #include "worker/worker.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,24 +59,6 @@ static int read_flags(const struct flags *flags, const char *number, struct work
     return read_number("--max-jobs", flags->max_jobs, &options->max_jobs);
 }
 
-/*
- * Beside our own binary when it was built and not installed, else in ../lib/lunastalk from it, where `make install` puts
- * it: wherever the tree is moved to, both binaries stay of one build.
- */
-static void find_executor(char path[PATH_MAX])
-{
-    char own[PATH_MAX - sizeof "/../lib/lunastalk/lunastalk-executor"];
-    ssize_t length = readlink("/proc/self/exe", own, sizeof own - 1);
-    own[length > 0 ? length : 0] = '\0';
-    snprintf(path, PATH_MAX, "%s-executor", own);
-    if (access(path, X_OK) == 0)
-        return;
-    char *slash = strrchr(own, '/');
-    if (slash)
-        *slash = '\0';
-    snprintf(path, PATH_MAX, "%s/../lib/lunastalk/lunastalk-executor", own);
-}
-
 /* A closed terminal, or a logrotate that means somebody else, does not end a worker in the middle of a job. */
 static void ignore_signals(void)
 {
@@ -90,13 +72,9 @@ static int run(const struct config *config, struct worker_options options)
     static const int exit_codes[] = {
         [WORKER_DONE] = EXIT_DONE, [WORKER_CUT] = EXIT_FAILED, [WORKER_REFUSED] = EXIT_CONFIG};
     char executor[PATH_MAX];
-    find_executor(executor);
-    options.executor = executor;
-    if (access(executor, X_OK) != 0) {
-        fprintf(stderr, "lunastalk run: there is no %s: both binaries of a build belong together (make install)\n",
-            executor);
+    if (binary_executor("run", executor) < 0)
         return EXIT_CONFIG;
-    }
+    options.executor = executor;
     ignore_signals();
     if (chdir(config->directory) != 0) {
         fprintf(stderr, "lunastalk run: cannot work in %s: %m\n", config->directory);

@@ -304,17 +304,16 @@ static void open_output(struct executor *executor, struct output *output, const 
     output_open(output, executor->loop, fd);
 }
 
-static void configure(struct executor *executor)
+void executor_put_config(struct buffer *out, const struct executor_options *options, const char *directory)
 {
-    struct wire_writer writer = wire_begin(&executor->outbox.out, WIRE_CONFIG);
+    struct wire_writer writer = wire_begin(out, WIRE_CONFIG);
     wire_put_u32(&writer, WIRE_VERSION);
-    wire_put_u8(&writer, (uint8_t)executor->options.lowest_level);
-    wire_put_u64(&writer, executor->options.memory);
-    wire_put_text(&writer, executor->options.jobs_path);
-    wire_put_text(&writer, executor->options.settings);
-    wire_put_text(&writer, executor->directory);
+    wire_put_u8(&writer, (uint8_t)options->lowest_level);
+    wire_put_u64(&writer, options->memory);
+    wire_put_text(&writer, options->jobs_path);
+    wire_put_text(&writer, options->settings);
+    wire_put_text(&writer, directory);
     wire_end(&writer);
-    outbox_flush(&executor->outbox);
 }
 
 struct executor *executor_start(uv_loop_t *loop, const struct executor_options *options,
@@ -355,6 +354,7 @@ struct executor *executor_start(uv_loop_t *loop, const struct executor_options *
     executor->limit.data = executor;
     uv_timer_start(&executor->limit, on_load_slow, LOAD_SLOW_MS, 0);
     uv_read_start((uv_stream_t *)&executor->wire, on_room, on_read);
-    configure(executor);
+    executor_put_config(&executor->outbox.out, &executor->options, executor->directory);
+    outbox_flush(&executor->outbox);
     return executor;
 }

@@ -92,6 +92,8 @@ struct executor *executor_start(uv_loop_t *loop, const struct executor_options *
 bool executor_ready(const struct executor *executor);
 /* Whether executor_watch() has something to look at: it has jobs, or is to exit. */
 bool executor_active(const struct executor *executor);
+/* Appends the CONFIG frame (wire.h); `directory` for temporary files, or "". */
+void executor_put_config(struct buffer *out, const struct executor_options *options, const char *directory);
 /* The job that it runs, and since when (clock_ns()); NULL: none. */
 struct job *executor_running(const struct executor *executor, uint64_t *since_ns);
 /* Whether it runs this job. */

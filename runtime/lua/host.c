@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -48,18 +49,17 @@ static void say_hello(struct host *host)
     link_send(&host->link);
 }
 
-static void configure(struct host *host)
+bool host_configure(struct host *host, char *problem)
 {
     struct wire_frame frame;
     while (!link_first(&host->link, &frame))
         link_fill(&host->link);
     uint32_t version = wire_get_u32(&frame);
     if (frame.type == WIRE_CONFIG && version != WIRE_VERSION) {
-        char text[128];
-        int size = snprintf(text, sizeof text,
+        snprintf(problem, HOST_PROBLEM,
             "lunastalk speaks version %u of the wire and lunastalk-executor %d: install both from one build", version,
             WIRE_VERSION);
-        refuse(host, text, (size_t)size, EX_SOFTWARE);
+        return false;
     }
     size_t path_size, scratch_size;
     host->lowest = wire_get_u8(&frame);
@@ -75,6 +75,7 @@ static void configure(struct host *host)
     scratch_open(&host->scratch, directory);
     free(directory);
     link_drop(&host->link, &frame);
+    return true;
 }
 
 static void put_outcome(struct host *host, unsigned kind, uint32_t delay_s, const char *reason, size_t reason_size,
@@ -259,12 +260,14 @@ static void take_job(struct host *host, struct wire_frame *frame)
 
 void host_run(int wire, struct board *board)
 {
+    char problem[HOST_PROBLEM];
     struct host *host = mem_new(sizeof *host);
     host->link.fd = wire;
     host->board = board;
     console_open(&host->console);
     say_hello(host);
-    configure(host);
+    if (!host_configure(host, problem))
+        refuse(host, problem, strlen(problem), EX_SOFTWARE);
     load_handlers(host);
     while (!host->link.stopping) {
         struct wire_frame frame;

@@ -39,6 +39,13 @@ struct host {
     uint64_t first_end_ns; // of the ends that no bell has reported
 };
 
+enum { HOST_PROBLEM = 128 };
+/*
+ * Waits for CONFIG on host->link.fd and takes it. False, with `problem` of HOST_PROBLEM bytes: the runtime speaks another
+ * version of the wire.
+ */
+bool host_configure(struct host *host, char *problem);
+
 /* Never returns: exits 0 after a STOP, 78 when a handler does not load, 70 when runtime and executor do not agree. */
 _Noreturn void host_run(int wire, struct board *board);
 

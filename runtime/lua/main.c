@@ -1,13 +1,15 @@
 /*
  * lunastalk-executor: runs handlers for one lunastalk, which starts it with its pid as the argument, the wire on fd 3,
- * the board on fd 4 and /dev/null and two pipes on 0 to 2.
+ * the board on fd 4 and /dev/null and two pipes on 0 to 2. Or, with --script, a script (script.h): the wire is a file then.
  */
 #include "lua/host.h"
+#include "lua/script.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -69,6 +71,11 @@ static struct board *map_board(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "--script") == 0) {
+        signal(SIGPIPE, SIG_DFL);
+        fcntl(WIRE, F_SETFD, FD_CLOEXEC);
+        script_run(WIRE, argc - 2, argv + 2);
+    }
     pid_t runtime = argc == 2 ? (pid_t)strtol(argv[1], NULL, 10) : 0;
     if (runtime <= 0) {
         fputs("lunastalk-executor is started by lunastalk: use `lunastalk run`\n", stderr);

@@ -1,22 +1,16 @@
 #include "lua/modules.h"
 
+#include "base/embed.h"
+
 #include <stddef.h>
 #include <string.h>
 
-#define MODULES(X) X(boot) X(dispatch) X(json) X(loader) X(log) X(options) X(queue) X(settings) X(text)
+#define OF_JOBS(X)  X(boot) X(dispatch) X(json) X(loader) X(log) X(options) X(queue) X(settings) X(text)
+#define OF_TESTS(X) X(assertions) X(fakehost) X(sandbox) X(script) X(testing)
+#define MODULES(X)  OF_JOBS(X) OF_TESTS(X)
 
-/* The path is relative to the root of the repository, where make runs. */
-#define EMBED(name)                                                                                                    \
-    __asm__(".pushsection .rodata\n"                                                                                   \
-            ".globl module_" #name ", module_" #name "_end\n"                                                          \
-            ".hidden module_" #name ", module_" #name "_end\n"                                                         \
-            "module_" #name ":\n"                                                                                      \
-            ".incbin \"runtime/lua/lunastalk/" #name ".lua\"\n"                                                        \
-            "module_" #name "_end:\n"                                                                                  \
-            ".popsection\n");                                                                                          \
-    extern const char module_##name[] __attribute__((visibility("hidden")));                                           \
-    extern const char module_##name##_end[] __attribute__((visibility("hidden")));
-MODULES(EMBED)
+#define FILE_OF(name) EMBED(module_##name, "runtime/lua/lunastalk/" #name ".lua")
+MODULES(FILE_OF)
 
 #define ENTRY(name) {"lunastalk." #name, module_##name, module_##name##_end},
 const struct module modules[] = {MODULES(ENTRY){NULL, NULL, NULL}};

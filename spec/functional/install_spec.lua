@@ -56,6 +56,11 @@ describe("make install", function()
       { prefix .. "/bin/lunastalk", "run", "--allow-root", "--stop-when-empty", "--log-level=debug" }, { cwd = dir })
     assert.equal(0, code, output .. errors)
     assert.matches("debug ok: job finished", output)
+    for _, arguments in ipairs { { "new", "send_invoice" }, { "test", "spec/jobs" } } do
+      code, output, errors = process.run({ prefix .. "/bin/lunastalk", unpack(arguments) }, { cwd = dir })
+      assert.equal(0, code, output .. errors)
+    end
+    assert.matches("2 successes / 0 failures / 0 errors", output)
     make("uninstall", prefix)
     assert.equal("", files_in(prefix))
   end)

@@ -73,8 +73,39 @@ local function describe(count, result)
   return format("a %s (%s)", type(result), of(result, 100))
 end
 
--- nil: there is none.
-local function middleware(files)
+-- require "pdf.page" in a handler finds jobs/lib/pdf/page.lua before what is installed.
+local function searcher(files)
+  return function(name)
+    local path = "lib/" .. gsub(name, "%.", "/")
+    local chunk = compile(files, path .. ".lua") or compile(files, path .. "/init.lua")
+    local shown = files.shown .. "/" .. path
+    return chunk or format("\n\tno file '%s.lua'\n\tno file '%s/init.lua'", shown, shown)
+  end
+end
+
+--- The jobs directory.
+-- @param host `scan` and `read` of lunastalk.host
+-- @param searchers package.loaders, which learn where jobs/lib is
+-- @param globals _G
+-- @treturn table `list`: the files of the handlers, sorted; for the functions below
+function loader.open(host, searchers, globals)
+  local root, shown, list = host.scan()
+  if not root then
+    error(shown, 0)
+  end
+  local files = { root = root, shown = shown, list = list, read = host.read, env = strict(globals) }
+  table.insert(searchers, 2, searcher(files)) -- behind package.preload
+  return files
+end
+
+--- Runs jobs/_bootstrap.lua, where there is one.
+function loader.bootstrap(files)
+  run(files, "_bootstrap.lua")
+end
+
+--- What jobs/_middleware.lua returns; nil: there is none.
+-- @treturn function (job, next)
+function loader.middleware(files)
   local function check(...)
     local result = ...
     if type(result) ~= "function" then
@@ -86,8 +117,11 @@ local function middleware(files)
   return compile(files, "_middleware.lua") and check(run(files, "_middleware.lua"))
 end
 
--- The function, and its options.
-local function handler(files, file)
+--- Loads the file of a handler.
+-- @tparam string file "email/welcome.lua"
+-- @treturn function (job)
+-- @treturn table its options: { timeout =, max =, delay = }
+function loader.handler(files, file)
   local function check(...)
     local result = ...
     if type(result) == "function" then
@@ -102,38 +136,20 @@ local function handler(files, file)
   return check(run(files, file))
 end
 
--- require "pdf.page" in a handler finds jobs/lib/pdf/page.lua before what is installed.
-local function searcher(files)
-  return function(name)
-    local path = "lib/" .. gsub(name, "%.", "/")
-    local chunk = compile(files, path .. ".lua") or compile(files, path .. "/init.lua")
-    local shown = files.shown .. "/" .. path
-    return chunk or format("\n\tno file '%s.lua'\n\tno file '%s/init.lua'", shown, shown)
-  end
-end
-
---- Loads everything.
--- @param host `scan` and `read` of lunastalk.host
--- @param searchers package.loaders
--- @param globals _G
+--- Loads everything; parameters as of loader.open().
 -- @treturn table name → function(job)
 -- @treturn table their names, sorted, each with options: { name =, timeout =, max =, delay = }
 -- @treturn function the middleware, or nil
 function loader.load(host, searchers, globals)
-  local root, shown, list = host.scan()
-  if not root then
-    error(shown, 0)
-  end
-  local files = { root = root, shown = shown, read = host.read, env = strict(globals) }
-  table.insert(searchers, 2, searcher(files)) -- behind package.preload
-  run(files, "_bootstrap.lua")
+  local files = loader.open(host, searchers, globals)
+  loader.bootstrap(files)
   local handlers, names = {}, {}
-  for i = 1, #list do
-    local name = gsub(sub(list[i], 1, -5), "/", ".")
-    handlers[name], names[i] = handler(files, list[i])
+  for i = 1, #files.list do
+    local name = gsub(sub(files.list[i], 1, -5), "/", ".")
+    handlers[name], names[i] = loader.handler(files, files.list[i])
     names[i].name = name
   end
-  return handlers, names, middleware(files)
+  return handlers, names, loader.middleware(files)
 end
 
 return loader

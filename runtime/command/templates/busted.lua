@@ -1,0 +1,2 @@
+-- For `busted` alone; `lunastalk test` needs no file.
+return { _all = { lua = "lunastalk lua" } }

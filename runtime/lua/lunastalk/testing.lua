@@ -1,0 +1,244 @@
+--- Testing handlers: runs them as the executor does, in the same Lua state as the spec, without any server.
+--
+--     local testing = require "lunastalk.testing"
+--
+--     it("greets", function()
+--       testing.perform("greet", { name = "Ada" })
+--       assert.succeeded()
+--       assert.logged("info", "hello, Ada")
+--     end)
+--
+-- What a job asks of the runtime is noted, and answered as if all were well. After each test everything is forgotten.
+-- @module lunastalk.testing
+local dispatch = require "lunastalk.dispatch"
+local fakehost = require "lunastalk.fakehost"
+local host = require "lunastalk.host"
+local json = require "lunastalk.json"
+local loader = require "lunastalk.loader"
+local log = require "lunastalk.log"
+local sandbox = require "lunastalk.sandbox"
+
+local concat, error, floor, format, gsub, min, next, pcall, running, select, sub, tostring, type, yield = table.concat,
+  error, math.floor, string.format, string.gsub, math.min, next, pcall, coroutine.running, select, string.sub, tostring,
+  type, coroutine.yield
+
+local testing = {}
+
+-- In the order of enum outcome_kind of executor/wire.h and of enum policy_outcome of job/policy.h.
+local OUTCOMES = { [0] = "succeeded", "failed", "released", "buried", "unavailable" }
+-- enum policy_verb
+local VERBS = { [0] = "delete", "bury", "release", "retry" }
+local UNSET = 2 ^ 32 - 1
+local LONGEST_DELAY = 3600 -- POLICY_DELAY_MOST_S
+local DRAIN_MOST = 10000
+
+local numbers = {}
+for number, name in next, OUTCOMES do
+  numbers[name] = number
+end
+
+local function check_options(what, options, known)
+  for key in next, options do
+    if not known[key] then
+      error(format("testing.%s: there is no option %s", what, tostring(key)), 3)
+    end
+  end
+end
+
+local function names_of(files)
+  local names = {}
+  for i, file in next, files.list do
+    names[i] = gsub(sub(file, 1, -5), "/", ".")
+  end
+  return names
+end
+
+local function has(list, wanted)
+  for _, each in next, list do
+    if each == wanted then
+      return true
+    end
+  end
+  return false
+end
+
+local function unknown(files, name)
+  local names = names_of(files)
+  return format("there is no handler %s in %s/; there %s", tostring(name), files.shown,
+    #names == 0 and "are none" or (#names == 1 and "is " or "are ") .. concat(names, ", "))
+end
+
+-- The function of a handler, its options, and the middleware: loaded anew, so that nothing is left of a former run.
+local function load(name)
+  local files = fakehost.files
+  if not files then
+    error(fakehost.problem, 0)
+  end
+  local file = gsub(tostring(name), "%.", "/") .. ".lua"
+  if not has(files.list, file) then
+    files.list = select(3, host.scan()) or files.list -- it may be new
+    if not has(files.list, file) then
+      error(unknown(files, name), 0)
+    end
+  end
+  loader.bootstrap(files)
+  local handler, options = loader.handler(files, file)
+  return handler, options, loader.middleware(files)
+end
+
+-- The executor's jobs run on the main thread, which cannot yield; here they may not either.
+local function forbid_yield()
+  local thread = running()
+  coroutine.yield = function(...) -- luacheck: ignore 122
+    if running() == thread then
+      error("attempt to yield across C-call boundary", 2)
+    end
+    return yield(...)
+  end
+end
+
+local function encode(name, data, options)
+  local envelope = {}
+  for key, value in next, options.envelope or {} do
+    envelope[key] = value
+  end
+  envelope.job, envelope.data = name, data
+  local fine, body = pcall(json.encode, envelope)
+  if not fine then
+    error(format("testing.perform: the data of %s: %s", name, body), 3)
+  end
+  return body, envelope
+end
+
+-- What holds for a job: the envelope's, the handler's, the configuration's.
+local function retry_of(envelope, options)
+  local given = type(envelope.retry) == "table" and envelope.retry or {}
+  local function pick(key)
+    local own = options and options[key] ~= UNSET and options[key]
+    return given[key] or own or fakehost.retry[key]
+  end
+  return { max = pick "max", delay = pick "delay" }
+end
+
+--- What the worker would do with a job that ended so (`job/policy.c` decides, as in the worker).
+-- @tparam string|table outcome "succeeded", "failed", "released", "buried" or "unavailable"; or a result of
+--   perform(), whose attempt, retry and delay are taken where `options` do not say otherwise
+-- @tparam[opt] table options `attempt` (1), `retry` (`{ max =, delay = }`; that of config.yml), `delay`: seconds that
+--   the handler asked for (0), `bury`: the envelope's error.bury (true)
+-- @treturn string "delete", "bury", "release" or "retry"
+-- @treturn number seconds until it is ready again; of a retry the middle: from ten seconds up it varies by a tenth
+function testing.after(outcome, options)
+  local result = type(outcome) == "table" and outcome or { outcome = outcome }
+  options = options or {}
+  check_options("after", options, { attempt = true, retry = true, delay = true, bury = true })
+  local number = numbers[result.outcome]
+  if not number then
+    error(format("testing.after: there is no outcome %s", tostring(result.outcome)), 2)
+  end
+  local retry = options.retry or result.retry or {}
+  local max, delay = retry.max or fakehost.retry.max, retry.delay or fakehost.retry.delay
+  local attempt = options.attempt or result.attempt or 1
+  local bury = options.bury
+  if bury == nil then
+    bury = result.bury ~= false
+  end
+  local middle = floor(min(delay * 2 ^ (attempt - 1), LONGEST_DELAY) / 10)
+  local verb, seconds = host.after(number, attempt - 1, max, delay, options.delay or result.delay or 0, bury, middle)
+  return VERBS[verb], seconds
+end
+
+local PERFORM = { attempt = true, tube = true, id = true, envelope = true }
+
+--- Runs a job as the executor does: bootstrap, middleware, strict globals, outcome, error texts are the same code's.
+-- Whatever it does to globals, to the standard libraries and to loaded modules is undone afterwards. Raises an error
+-- for a handler that is not there or does not load, and for data that JSON cannot hold.
+-- @tparam string name the handler's
+-- @param[opt={}] data goes through JSON, as from a producer
+-- @tparam[opt] table options `attempt` (1), `tube` ("default"), `id` of the job ("1", "2" …), `envelope`: what the
+--   producer says beside job and data, `{ retry = { max = 2 }, success = { callback = "…" } }`
+-- @treturn table `outcome` ("succeeded", "failed", "released", "buried", "unavailable"), `reason`, `traceback`,
+--   `delay` that it asked for; what it did: `logs` (`{ level, message, context }`), `puts` (`{ job, data, tube,
+--   priority, delay, ttr }`), `progress` (the values), `touches` (how often); `runtime` in seconds; `attempt`,
+--   `retry`, and what the worker would do: `verb` and `after`, see testing.after()
+function testing.perform(name, data, options)
+  options = options or {}
+  check_options("perform", options, PERFORM)
+  local body, envelope = encode(name, data, options)
+  local attempt, tube = options.attempt or 1, options.tube or "default"
+  local run = fakehost.begin(tube, attempt)
+  local result = { name = name, attempt = attempt }
+  local function perform()
+    forbid_yield()
+    local fine, handler, own, middleware = pcall(load, name)
+    if not fine then
+      return handler
+    end
+    local id = options.id or tostring(fakehost.runs)
+    local dispatched = dispatch.new({ [name] = handler }, host, log.warning, middleware)
+    local start = host.clock()
+    local kind, delay, reason, traceback = dispatched("testing", id, name, tube, body)
+    result.runtime = host.clock() - start
+    result.outcome, result.delay, result.reason, result.traceback = OUTCOMES[kind], delay, reason, traceback
+    result.retry = retry_of(envelope, own)
+  end
+  local problem = sandbox.run(perform)
+  fakehost.finish(result.outcome == "succeeded")
+  if problem then
+    error(problem, 2)
+  end
+  result.logs, result.puts, result.progress, result.touches = run.logs, run.puts, run.progress, run.touches
+  result.bury = type(envelope.error) ~= "table" or envelope.error.bury ~= false
+  result.verb, result.after = testing.after(result)
+  fakehost.last = result
+  return result
+end
+
+--- Runs the jobs that were put, those that these put, and so on until none is left. Delays are not waited for.
+-- @treturn table the results of perform(), in the order in which they ran
+function testing.drain()
+  local results, waiting = {}, fakehost.waiting
+  local at = 1
+  while waiting[at] do
+    local put = waiting[at]
+    if at > DRAIN_MOST then
+      error(format("testing.drain: more than %d jobs: %s puts without an end", DRAIN_MOST, put.job), 2)
+    end
+    results[at] = testing.perform(put.job, put.data, { tube = put.tube, envelope = put.envelope })
+    at = at + 1
+  end
+  fakehost.waiting = {}
+  return results
+end
+
+--- Has os.time() and os.date() tell this time, until the end of the test; without one the real time again.
+-- @tparam[opt] number time seconds since 1970
+function testing.at(time)
+  fakehost.at(time)
+end
+
+--- All that was put since the test began, by jobs and by the spec.
+-- @treturn table as `puts` of testing.perform()
+function testing.puts()
+  return fakehost.puts
+end
+
+--- All that was logged since the test began.
+-- @treturn table as `logs` of testing.perform()
+function testing.logs()
+  return fakehost.logs
+end
+
+require("lunastalk.assertions")(fakehost)
+
+if not fakehost.subscribed then
+  local found, busted = pcall(require, "busted")
+  if found and busted.subscribe then
+    busted.subscribe({ "test", "end" }, function()
+      fakehost.reset()
+      return nil, true
+    end)
+    fakehost.subscribed = true
+  end
+end
+
+return testing

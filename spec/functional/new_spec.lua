@@ -1,0 +1,122 @@
+--- `lunastalk new`, and `lunastalk test` with what it wrote.
+local process = require "spec.support.process"
+local temp = require "spec.support.temp"
+local worker = require "spec.support.worker"
+
+local PATH = worker.built "":sub(1, -2) .. ":" .. os.getenv "PATH"
+
+local function lunastalk(dir, ...)
+  local arguments = { ... }
+  table.insert(arguments, { cwd = dir })
+  return worker.lunastalk(unpack(arguments))
+end
+
+local function busted(dir, ...)
+  return process.run({ "busted", "-o", "plainTerminal", ... }, { cwd = dir, env = { PATH = PATH } })
+end
+
+local function exists(path)
+  local file = io.open(path)
+  return file ~= nil and file:close()
+end
+
+describe("lunastalk new", function()
+  it("writes a handler and its spec, which work at once", function()
+    local dir = temp.dir()
+    local code, output = lunastalk(dir, "new", "send_invoice")
+    assert.equal(0, code)
+    assert.equal("created jobs/send_invoice.lua\ncreated spec/jobs/send_invoice_spec.lua\ncreated .busted\n"
+      .. "next: lunastalk test\n", output)
+    assert.matches("retry = { max = 5, delay = 10 }", temp.read(dir .. "/jobs/send_invoice.lua"), 1, true)
+    code, output = lunastalk(dir, "test")
+    assert.equal(0, code, output)
+    assert.matches("2 successes / 0 failures / 0 errors", output)
+  end)
+
+  it("takes a name with dots, for plain busted too", function()
+    local dir = temp.dir()
+    assert.equal(0, (lunastalk(dir, "new", "send_invoice")))
+    local code, output = lunastalk(dir, "new", "email.invoice")
+    assert.equal(0, code)
+    assert.equal("created jobs/email/invoice.lua\ncreated spec/jobs/email/invoice_spec.lua\nnext: lunastalk test\n",
+      output)
+    assert.matches("lunastalk put email.invoice '", temp.read(dir .. "/jobs/email/invoice.lua"), 1, true)
+    code, output = busted(dir)
+    assert.equal(0, code, output)
+    assert.matches("4 successes / 0 failures / 0 errors", output)
+    code, output = busted(dir, "--filter", "buries")
+    assert.equal(0, code, output)
+    assert.matches("2 successes / 0 failures / 0 errors", output)
+    temp.write(dir .. "/jobs/email/invoice.lua", "return function() end")
+    assert.equal(1, (busted(dir)))
+  end)
+
+  it("takes the directories of the configuration", function()
+    local dir = temp.dir()
+    temp.write(dir .. "/config.yml", "jobs: { path: app/handlers }")
+    assert.equal(0, (lunastalk(dir, "new", "x")))
+    assert.is_true(exists(dir .. "/app/handlers/x.lua"))
+    local code, output = lunastalk(dir, "test", "spec/jobs/x_spec.lua")
+    assert.equal(0, code, output)
+  end)
+
+  it("overwrites nothing", function()
+    local dir = temp.dir()
+    temp.write(dir .. "/spec/jobs/x_spec.lua", "mine")
+    local code, output, errors = lunastalk(dir, "new", "x")
+    assert.same({ 1, "", "lunastalk new: spec/jobs/x_spec.lua is there already; nothing was written\n" },
+      { code, output, errors })
+    assert.is_false(exists(dir .. "/jobs/x.lua"))
+    temp.write(dir .. "/jobs", "a file")
+    code, output, errors = lunastalk(dir, "new", "y")
+    assert.same({ 1, "" }, { code, output })
+    assert.matches("cannot write %S+/jobs/y.lua: Not a directory", errors)
+  end)
+
+  it("refuses what no handler can be called", function()
+    local dir = temp.dir()
+    for _, name in ipairs { "", "../x", "Email", "_x", "lib.x", "a..b", "a/b", "a b", ("x"):rep(200) } do
+      local code, _, errors = lunastalk(dir, "new", name)
+      assert.equal(64, code)
+      assert.matches("is no handler's name: segments of a-z 0-9 _ joined by dots", errors, 1, true)
+    end
+    assert.equal(64, (lunastalk(dir, "new")))
+    assert.equal(64, (lunastalk(dir, "new", "a", "b")))
+  end)
+end)
+
+describe("lunastalk test", function()
+  it("says what is wrong with the configuration, the script and the arguments", function()
+    local dir = temp.dir()
+    local code, _, errors = lunastalk(dir, "lua")
+    assert.equal(64, code)
+    assert.matches("usage: lunastalk lua SCRIPT", errors)
+    code, _, errors = lunastalk(dir, "lua", "none.lua")
+    assert.same({ 66, "lunastalk lua: cannot open none.lua: No such file or directory\n" }, { code, errors })
+    temp.write(dir .. "/fails.lua", "error 'boom'")
+    code, _, errors = lunastalk(dir, "lua", "fails.lua")
+    assert.equal(1, code)
+    assert.matches("^lunastalk lua: fails.lua:1: boom\nstack traceback:", errors)
+    temp.write(dir .. "/says.lua", "print(arg[0], arg[1], ...)")
+    local _, said = lunastalk(dir, "lua", "says.lua", "a", "b")
+    assert.equal("says.lua\ta\ta\tb\n", said)
+    code = lunastalk(dir, "test", "--nonsense")
+    assert.equal(1, code)
+    temp.write(dir .. "/config.yml", "job: {}")
+    code, _, errors = lunastalk(dir, "test")
+    assert.equal(78, code)
+    assert.matches("config.yml:1:1: ", errors, 1, true)
+  end)
+
+  it("has the settings of the configuration, and no handlers where there are none", function()
+    local dir = temp.dir()
+    temp.write(dir .. "/config.yml", "settings: { list: [1, two] }\njobs: { path: none }")
+    temp.write(dir .. "/says.lua", 'print(require("lunastalk.settings").list[2])')
+    local code, output = lunastalk(dir, "lua", "says.lua")
+    assert.same({ 0, "two\n" }, { code, output })
+    temp.write(dir .. "/spec/x_spec.lua", [[it("x", function() require("lunastalk.testing").perform "x" end)]])
+    code, output = lunastalk(dir, "test", "-o", "plainTerminal")
+    assert.equal(1, code)
+    assert.matches("/none", output)
+  end)
+end)
