@@ -50,7 +50,7 @@ describe("the documents", function()
     local flags = 0
     for file, text in pairs(texts) do
       for command, rest in text:gmatch "%f[%w]lunastalk (%l+)([^\n`|]*)" do
-        if command == "run" or rest:find "%-%-" then
+        if command == "run" or command ~= "test" and rest:find "%-%-" then -- those of test are busted's
           local help = help_of(command)
           for flag in rest:gmatch "%s(%-%-%l[%l-]*)" do
             assert.truthy(help:find("\n  " .. flag .. " ", 1, true), file .. ": lunastalk " .. command .. " " .. flag)
@@ -83,6 +83,18 @@ describe("the documents", function()
     local code, output = process.run { "busted", "--lua=luajit", "-o", "plainTerminal", file }
     assert.equal(0, code, output)
     assert.matches("1 success / 0 failures / 0 errors", output)
+  end)
+
+  it("show handlers and specs that pass", function()
+    local dir, files = temp.dir(), 0
+    for path, file in texts["spec/README.md"]:gmatch "```lua\n%-%- ([%w_/]+%.lua)\n(.-)```" do
+      temp.write(dir .. "/" .. path, "-- " .. path .. "\n" .. file)
+      files = files + 1
+    end
+    local code, output = worker.lunastalk("test", "-o", "plainTerminal", { cwd = dir })
+    assert.equal(0, code, output)
+    assert.equal(12, files)
+    assert.matches("14 successes / 0 failures / 0 errors / 0 pending", output)
   end)
 
   it("agree on the exit codes of a worker", function()
