@@ -45,7 +45,10 @@ end
 
 -- The error value of which on_error made `result`.
 local function raised(result)
-  return type(result) == "table" and result.reason and result.value or result
+  if type(result) == "table" and result.reason then
+    return result.value
+  end
+  return result
 end
 
 local NO_OUTCOME = "jobs/_middleware.lua neither called next nor returned an outcome"
@@ -60,7 +63,9 @@ local function within(middleware, handler, job)
     end
     called = true
     fine, result, reason = xpcall(handler, on_error, job)
-    if not fine then
+    if not fine and rawequal(result, ENDED) then -- no error: it has said what becomes of the job
+      fine, result = true, nil
+    elseif not fine then
       error(raised(result), 0)
     end
     return result, reason

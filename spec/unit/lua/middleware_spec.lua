@@ -65,7 +65,10 @@ describe("a middleware", function()
     assert.matches("middleware_spec.lua:%d+: next was called before$", reason)
   end)
 
-  it("cannot undo what ended the job", function()
+  it("goes on after what ended the job, which it cannot undo", function()
+    local went
+    assert.equal(BURIED, (run(function(_, next) went = select("#", next()) end, function(job) job:bury() end)))
+    assert.equal(2, went)
     assert.equal(BURIED, (run(function(_, next) pcall(next) return true end, function(job) job:bury() end)))
     assert.equal(RELEASED, (run(function(job) job:release(1) end, error)))
   end)
