@@ -104,6 +104,21 @@ void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s
         kind, delay_s, mem_copy(reason, reason_size), mem_copy(traceback, traceback_size), reason_size, traceback_size};
 }
 
+struct policy_decision job_decide(const struct job *job, bool cannot_store, uint32_t random)
+{
+    const struct policy_input input = {
+        .outcome = job->outcome ? job->outcome->kind : POLICY_SUCCEEDED,
+        .delay_s = job->outcome ? job->outcome->delay_s : 0,
+        .bury = job->envelope.bury,
+        .retry = job->retry,
+        .cancelled = job->cancelled,
+        .buries = job->stats ? job->stats->buries : 0,
+        .random = random,
+        .cannot_store = cannot_store,
+    };
+    return policy_decide(&input);
+}
+
 void job_move(struct job *job, enum job_state state)
 {
     assert(moves[job->state] & MAY(state));

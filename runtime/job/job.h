@@ -98,6 +98,11 @@ void job_add_lock(struct job *job, const char *name);
 /* Sets the outcome, once: a later one of the same job is dropped. The texts are copied. */
 void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s, const char *reason,
     size_t reason_size, const char *traceback, size_t traceback_size);
+/*
+ * What becomes of it: policy_decide() for its outcome, its retries and what its stats count. `cannot_store` and `random`
+ * are policy's.
+ */
+struct policy_decision job_decide(const struct job *job, bool cannot_store, uint32_t random);
 /* Moves to `state`; a move that the diagram does not have is a bug of ours and aborts. */
 void job_move(struct job *job, enum job_state state);
 

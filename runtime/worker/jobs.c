@@ -2,12 +2,11 @@
 #include "worker/wiring.h"
 
 #include "base/clock.h"
+#include "executor/limits.h"
 #include "log/log.h"
 #include "worker/callbacks.h"
 #include "worker/status.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { HELD_LONGEST_NS = 100 * 1000 * 1000, UNKNOWN_DELAY_S = 1 };
@@ -27,17 +26,7 @@ static void count(struct worker *worker, bool failure)
 
 static struct policy_decision decide(const struct worker *worker, const struct job *job)
 {
-    const struct policy_input input = {
-        .outcome = job->outcome ? job->outcome->kind : POLICY_SUCCEEDED,
-        .delay_s = job->outcome ? job->outcome->delay_s : 0,
-        .bury = job->envelope.bury,
-        .retry = job->retry,
-        .cancelled = job->cancelled,
-        .buries = job->stats ? job->stats->buries : 0,
-        .random = (uint32_t)clock_ns(),
-        .cannot_store = !queue_stores(worker->queue),
-    };
-    return policy_decide(&input);
+    return job_decide(job, !queue_stores(worker->queue), (uint32_t)clock_ns());
 }
 
 static void send_verb(struct worker *worker, struct job *job, const struct policy_decision *decision)
@@ -84,52 +73,20 @@ static void fail_unrun(struct worker *worker, struct job *job, enum policy_outco
     settle(worker, job);
 }
 
-static void refuse_name(struct worker *worker, struct job *job)
-{
-    char reason[512];
-    const char *closest = handlers_suggest(pool_handlers(worker->pool), job->envelope.name);
-    if (reload_pending(worker)) { // which may bring it
-        job_set_outcome(job, POLICY_RELEASED, UNKNOWN_DELAY_S, "", 0, "", 0);
-        settle(worker, job);
-        return;
-    }
-    snprintf(reason, sizeof reason, "there is no handler \"%s\"%s%s%s", job->envelope.name,
-        closest ? "; did its producer mean \"" : "", closest ? closest : "", closest ? "\"?" : "");
-    fail_unrun(worker, job, POLICY_UNKNOWN_NAME, reason);
-}
-
-/* The envelope's word counts before the handler's, and that before the configuration's. */
-static void set_limits(struct job *job, const struct handler *handler, const struct config *config)
-{
-    const struct envelope *envelope = &job->envelope;
-    job->retry.max = handler->retry_max != WIRE_UNSET ? handler->retry_max : config->jobs.retry.max;
-    job->retry.delay_s = handler->retry_delay_s != WIRE_UNSET ? handler->retry_delay_s : config->jobs.retry.delay_s;
-    if (envelope->retry_max >= 0)
-        job->retry.max = (unsigned)envelope->retry_max;
-    if (envelope->retry_delay_s >= 0)
-        job->retry.delay_s = (unsigned)envelope->retry_delay_s;
-    job->timeout_ms = handler->timeout_ms ? handler->timeout_ms : config->jobs.timeout_ms;
-    if (envelope->timeout_s)
-        job->timeout_ms = envelope->timeout_s * UINT64_C(1000);
-}
-
 /* Whether the configuration and the handlers let it run; else it is on its way to be buried. */
 static bool allow(struct worker *worker, struct job *job)
 {
     struct error why;
-    const struct config *config = worker->config;
-    if (job->envelope.timeout_s > config->jobs.max_timeout_s) {
-        error_set(&why, "\"timeout\" is over jobs.max_timeout, %u s", config->jobs.max_timeout_s);
-        fail_unrun(worker, job, POLICY_NO_ENVELOPE, why.text);
-        return false;
+    enum policy_outcome refusal;
+    if (limits_set(job, pool_handlers(worker->pool), worker->config, &refusal, &why) == 0)
+        return true;
+    if (refusal == POLICY_UNKNOWN_NAME && reload_pending(worker)) { // which may bring it
+        job_set_outcome(job, POLICY_RELEASED, UNKNOWN_DELAY_S, "", 0, "", 0);
+        settle(worker, job);
+    } else {
+        fail_unrun(worker, job, refusal, why.text);
     }
-    const struct handler *handler = handlers_find(pool_handlers(worker->pool), job->envelope.name);
-    if (!handler) {
-        refuse_name(worker, job);
-        return false;
-    }
-    set_limits(job, handler, config);
-    return true;
+    return false;
 }
 
 static bool check(struct worker *worker, struct job *job)

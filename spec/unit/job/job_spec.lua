@@ -7,6 +7,7 @@ local sys_wait = require "posix.sys.wait"
 local unistd = require "posix.unistd"
 
 cdef "struct list { struct list *next, *prev; }; struct error { char text[1024]; };"
+cdef "void *malloc(size_t size);"
 header "job/envelope.h"
 header "job/policy.h"
 header "job/job.h"
@@ -98,6 +99,24 @@ describe("job/job", function()
     lib.job_set_outcome(job, "POLICY_FAILED", 0, nil, 0, nil, 0)
     assert.equal("", ffi.string(job.outcome.reason))
     assert.equal("", ffi.string(job.outcome.traceback))
+  end)
+
+  it("is decided by its outcome, its retries and what its stats count", function()
+    local job = ffi.gc(new "", nil)
+    local stats = ffi.C.malloc(ffi.sizeof "struct job_stats")
+    assert.equal(lib.POLICY_DELETE, tonumber(lib.job_decide(job, false, 0).verb))
+    lib.job_set_outcome(job, "POLICY_FAILED", 0, "", 0, "", 0)
+    job.envelope.bury = true
+    assert.equal(lib.POLICY_BURY, tonumber(lib.job_decide(job, false, 0).verb))
+    assert.equal(lib.POLICY_RELEASE, tonumber(lib.job_decide(job, true, 0).verb))
+    job.retry.max, job.retry.delay_s = 2, 100
+    job.stats = ffi.cast("struct job_stats *", stats)
+    job.stats.buries = 1
+    local decision = lib.job_decide(job, false, 0)
+    assert.same({ lib.POLICY_RETRY, 180, 2 }, { tonumber(decision.verb), decision.delay_s, decision.attempt })
+    job.cancelled = true
+    assert.equal(lib.POLICY_BURY, tonumber(lib.job_decide(job, false, 0).verb))
+    lib.job_free(job)
   end)
 
   describe("moves", function()
