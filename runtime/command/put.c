@@ -1,10 +1,10 @@
+#include "command/body.h"
 #include "command/bulk.h"
 #include "command/command.h"
 #include "command/lookup.h"
 #include "command/session.h"
 #include "command/track.h"
 #include "config/units.h"
-#include "job/envelope.h"
 
 #include <string.h>
 
@@ -35,28 +35,6 @@ static int read_flags(const struct put *flags, struct client_put *put, struct er
         return -1;
     put->priority = (uint32_t)priority;
     return 0;
-}
-
-/* Appends {"job": NAME, "data": JSON, "id": ID}; the data is checked alone first, so that it cannot end its place. */
-static int build_envelope(struct buffer *out, const char *name, const char *data, const char *id, struct error *error)
-{
-    struct error why;
-    struct envelope envelope;
-    struct json *json = json_parse(data, strlen(data), ENVELOPE_DEPTH - 1, &why);
-    json_free(json);
-    if (!json)
-        return error_set(error, "'%s' is not JSON: %s", data, why.text);
-    if (!envelope_name_valid(name, strlen(name)))
-        return error_set(error, "'%s' is no handler's name: segments of a-z 0-9 _ joined by dots", name);
-    buffer_append_text(out, "{\"job\":");
-    json_quote(out, name, strlen(name));
-    buffer_printf(out, ",\"data\":%s", data);
-    if (id) {
-        buffer_append_text(out, ",\"id\":");
-        json_quote(out, id, strlen(id));
-    }
-    buffer_append_text(out, "}");
-    return envelope_parse(&envelope, buffer_data(out), buffer_size(out), error);
 }
 
 static void print_settings(const struct client_put *put)
@@ -120,7 +98,7 @@ static int put_one(struct session *session, struct put *flags, struct client_put
         track_make_id(flags->made_id);
         flags->id = flags->made_id;
     }
-    if (build_envelope(&body, name, data, flags->id, &error) < 0) {
+    if (body_make(&body, name, data, flags->id, &error) < 0) {
         exit_code = session_misused(session, "%s", error.text);
     } else if (flags->track && (exit_code = session_try_redis(session, &error)) != EXIT_DONE) {
         session_failed(session, "%s; nothing was put", error.text);

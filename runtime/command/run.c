@@ -1,13 +1,10 @@
-#include "command/binary.h"
 #include "command/command.h"
 #include "command/options.h"
+#include "command/start.h"
 #include "worker/worker.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 static const char details[] =
     "N numbers the worker in its pool; it is part of the worker's id, which stays the same across restarts.\n"
@@ -67,26 +64,19 @@ static void ignore_signals(void)
         signal(numbers[i], SIG_IGN);
 }
 
-static int run(const struct config *config, struct worker_options options)
+static int run(const struct config *config, const struct worker_options *options)
 {
     static const int exit_codes[] = {
         [WORKER_DONE] = EXIT_DONE, [WORKER_CUT] = EXIT_FAILED, [WORKER_REFUSED] = EXIT_CONFIG};
-    char executor[PATH_MAX];
-    if (binary_executor("run", executor) < 0)
-        return EXIT_CONFIG;
-    options.executor = executor;
     ignore_signals();
-    if (chdir(config->directory) != 0) {
-        fprintf(stderr, "lunastalk run: cannot work in %s: %m\n", config->directory);
-        return EXIT_CONFIG;
-    }
-    return exit_codes[worker_run(config, &options)];
+    return exit_codes[worker_run(config, options)];
 }
 
 int command_run(int argc, char **argv)
 {
     struct flags flags = {0};
-    struct worker_options worker = {0};
+    char executor[PATH_MAX];
+    struct worker_options worker = {.executor = executor};
     const struct option_spec specs[] = {
         {"run", "SECONDS", "stop after this time", .value = &flags.run},
         {"max-jobs", "COUNT", "stop after this many jobs", .value = &flags.max_jobs},
@@ -113,15 +103,11 @@ int command_run(int argc, char **argv)
     struct config *config = options_parse(&options, argc, argv, &count, &exit_code);
     if (!config)
         return exit_code;
-    if (read_flags(&flags, count ? argv[0] : NULL, &worker) < 0) {
-        exit_code = EXIT_USAGE;
-    } else if (geteuid() == 0 && !flags.allow_root) {
-        misused("it does not run as root: a mistake in a handler would be root's. Start it as another user, www-data"
-                " for example (supervisord: user=; systemd: User=), or say --allow-root");
-        exit_code = EXIT_CONFIG;
-    } else {
-        exit_code = run(config, worker);
-    }
+    exit_code = EXIT_USAGE;
+    if (read_flags(&flags, count ? argv[0] : NULL, &worker) == 0)
+        exit_code = start_prepare("run", config, flags.allow_root, executor);
+    if (exit_code == EXIT_DONE)
+        exit_code = run(config, &worker);
     config_free(config);
     return exit_code;
 }
