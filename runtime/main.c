@@ -18,6 +18,7 @@ static const struct command {
 } commands[] = {
     {"run", command_run, "take jobs from beanstalkd and run them"},
     {"put", command_put, "put a job, or a file of them, into a tube"},
+    {"exec", command_exec, "try one job, outside the queue"},
     {"status", command_status, "the workers and what they do"},
     {"stats", command_stats, "the server and its tubes"},
     {"peek", command_peek, "show a job"},

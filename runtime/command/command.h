@@ -16,6 +16,7 @@ enum exit_code {
 
 int command_run(int argc, char **argv);
 int command_put(int argc, char **argv);
+int command_exec(int argc, char **argv);
 int command_stats(int argc, char **argv);
 int command_peek(int argc, char **argv);
 int command_kick(int argc, char **argv);

@@ -119,6 +119,16 @@ struct policy_decision job_decide(const struct job *job, bool cannot_store, uint
     return policy_decide(&input);
 }
 
+char **job_callbacks(const struct job *job, const struct policy_decision *decision)
+{
+    if (!job->outcome)
+        return job->envelope.success;
+    // A retry is no end yet, a body that is no envelope names nobody.
+    bool kept = decision->verb == POLICY_BURY || decision->verb == POLICY_DELETE;
+    bool final = decision->failure && kept && job->outcome->kind != POLICY_NO_ENVELOPE;
+    return final ? job->envelope.error : NULL;
+}
+
 void job_move(struct job *job, enum job_state state)
 {
     assert(moves[job->state] & MAY(state));

@@ -103,6 +103,8 @@ void job_set_outcome(struct job *job, enum policy_outcome kind, uint32_t delay_s
  * are policy's.
  */
 struct policy_decision job_decide(const struct job *job, bool cannot_store, uint32_t random);
+/* The URLs of its envelope that hear of its end, ended by NULL; NULL: none. */
+char **job_callbacks(const struct job *job, const struct policy_decision *decision);
 /* Moves to `state`; a move that the diagram does not have is a bug of ours and aborts. */
 void job_move(struct job *job, enum job_state state);
 

@@ -29,16 +29,6 @@ struct put {
     struct webhook webhook;
 };
 
-/* The URLs that hear of this; NULL: none. A retry is no end yet, a body that is no envelope names nobody. */
-static char **find_urls(const struct job *job, const struct policy_decision *decision)
-{
-    if (!job->outcome)
-        return job->envelope.success;
-    bool kept = decision->verb == POLICY_BURY || decision->verb == POLICY_DELETE;
-    bool final = decision->failure && kept && job->outcome->kind != POLICY_NO_ENVELOPE;
-    return final ? job->envelope.error : NULL;
-}
-
 /* The number of the job is a string, as everywhere in JSON: not every reader keeps 64 bits. */
 static void write_payload(struct buffer *out, const struct job *job, const struct policy_decision *decision)
 {
@@ -113,7 +103,7 @@ static char *make_id(const struct worker *worker, const struct job *job, const s
 void callbacks_before(
     struct worker *worker, struct job *job, const struct policy_decision *decision, callbacks_done *then)
 {
-    char **urls = find_urls(job, decision);
+    char **urls = job_callbacks(job, decision);
     if (!urls) {
         then(worker, job, decision);
         return;

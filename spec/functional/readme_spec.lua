@@ -99,6 +99,9 @@ describe("jobs/README.md", function()
     end
     assert.is_true(#puts >= 5)
     temp.write(dir .. "/jobs/send_email.lua", "return function() end") -- newsletter puts one
+    for _, block in ipairs(blocks("jobs/README.md", "sh")) do
+      assert_shows(block.output, run(dir, server, { "bash", "-eu" }, block.body))
+    end
     run(dir, server, { "bash", "-eu" }, table.concat(puts, "\n"))
     local output = run(dir, server,
       { "lunastalk", "run", "--stop-when-empty", "--log-level=debug", "--tube=default", "--tube=email.bulk" },
