@@ -36,6 +36,8 @@
  *   ONCE     u32 request · u64 sequence · bytes key, 1 to WIRE_KEY_MOST without control characters · u32 TTL in s, not 0:
  *            whether this job is the first to name the key
  *
+ * Many PUTs may be unanswered at a time; the REPLYs name their requests and may come in another order.
+ *
  * WIRE_VERSION grows with every change of this table, the outcomes or the board: both binaries must be of one build.
  */
 #include "base/buffer.h"

@@ -9,6 +9,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
+enum { PUT_FIELDS = 5 };
+
 /* Not a light userdata: those hold 47 bits only. */
 static struct host *host_of(lua_State *L)
 {
@@ -108,29 +110,69 @@ static int push_refusal(lua_State *L, struct wire_frame *answer)
     return 3;
 }
 
+static uint32_t number_at(lua_State *L, int place)
+{
+    lua_rawgeti(L, 1, place);
+    uint32_t number = (uint32_t)lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return number;
+}
+
+static void write_string_at(lua_State *L, struct wire_writer *writer, int place)
+{
+    lua_rawgeti(L, 1, place);
+    put_string(L, writer, -1);
+    lua_pop(L, 1);
+}
+
+static void write_put(lua_State *L, struct host *host, int first)
+{
+    struct wire_writer writer = link_request(&host->link, WIRE_PUT, host->job.sequence);
+    write_string_at(L, &writer, first);
+    for (int i = 1; i <= 3; i++)
+        wire_put_u32(&writer, number_at(L, first + i));
+    write_string_at(L, &writer, first + 4);
+    wire_end(&writer);
+}
+
+/* The answer to a put, as { message, code } into the table of problems, or as an id into that of the ids. */
+static void keep_answer(lua_State *L, int ids, int problems, int place, struct wire_frame *answer)
+{
+    size_t size;
+    if (wire_get_u8(answer)) {
+        const char *id = wire_get_bytes(answer, &size);
+        check_complete(answer);
+        lua_pushlstring(L, id, size);
+        lua_rawseti(L, ids, place);
+        return;
+    }
+    lua_createtable(L, 2, 0);
+    int problem = lua_gettop(L);
+    push_refusal(L, answer); // stack: problem, nil, message, code
+    lua_rawseti(L, problem, 2);
+    lua_rawseti(L, problem, 1);
+    lua_pop(L, 1);
+    lua_rawseti(L, problems, place);
+}
+
+/* All are sent before the first answer is waited for. */
 static int host_put(lua_State *L)
 {
     struct host *host = host_of(L);
-    size_t tube_size, body_size, id_size;
-    const char *tube = luaL_checklstring(L, 1, &tube_size);
-    uint32_t priority = (uint32_t)luaL_checknumber(L, 2);
-    uint32_t delay_s = (uint32_t)luaL_checknumber(L, 3);
-    uint32_t ttr_s = (uint32_t)luaL_checknumber(L, 4);
-    const char *body = luaL_checklstring(L, 5, &body_size);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checkstack(L, 8, "put");
+    int count = (int)lua_objlen(L, 1) / PUT_FIELDS;
+    for (int i = 0; i < count; i++)
+        write_put(L, host, PUT_FIELDS * i + 1);
+    link_await(&host->link, (unsigned)count);
 
-    struct wire_writer writer = link_request(&host->link, WIRE_PUT, host->job.sequence);
-    wire_put_bytes(&writer, tube, tube_size);
-    wire_put_u32(&writer, priority);
-    wire_put_u32(&writer, delay_s);
-    wire_put_u32(&writer, ttr_s);
-    wire_put_bytes(&writer, body, body_size);
+    uint32_t request, before = host->link.request - (uint32_t)count;
     struct wire_frame answer;
-    if (!link_ask(&host->link, &writer, &answer))
-        return push_refusal(L, &answer);
-    const char *id = wire_get_bytes(&answer, &id_size);
-    check_complete(&answer);
-    lua_pushlstring(L, id, id_size);
-    return 1;
+    lua_createtable(L, count, 0);
+    lua_newtable(L); // stack: fields, ids, problems
+    while (link_reply(&host->link, &request, &answer))
+        keep_answer(L, 2, 3, (int)(request - before), &answer);
+    return 2;
 }
 
 static int host_stats(lua_State *L)

@@ -7,7 +7,8 @@
  *   scan() → root, shown, files | nil, message  the handler files (scan.h)
  *   read(path) → text | nil, problem | nil      a Lua file (source.h); nothing at all when it is missing
  *   log(level, message, fields)                 fields: a list of key, enum wire_value, value, key, …
- *   put(tube, priority, delay, ttr, body) → id | nil, message, code
+ *   put(fields) → ids, problems                 fields: a list of tube, priority, delay, ttr, body, tube, … of jobs to put
+ *                                               in one go; ids: place of the job → id; problems: place → { message, code }
  *   stats() → tube, attempt | nil, message, code   of the job that runs
  *   touch()                                     renews its reservation and its time; no answer
  *   progress(json)                              how far it has come; no answer

@@ -44,11 +44,10 @@ void link_send(struct link *link)
 
 static void take_reply(struct link *link, struct wire_frame *frame)
 {
-    if (!link->waiting || wire_get_u32(frame) != link->request)
+    if (!link->waiting || link->request - wire_get_u32(frame) >= link->asked)
         link_fail("a reply that nobody waits for");
-    link->waiting = false;
-    buffer_consume(&link->reply, buffer_size(&link->reply));
-    buffer_append(&link->reply, frame->payload + frame->at, frame->size - frame->at);
+    link->waiting--;
+    buffer_append(&link->replies, frame->payload - WIRE_HEADER, frame->whole);
 }
 
 static void look_at(struct link *link, struct wire_frame *frame)
@@ -108,14 +107,31 @@ struct wire_writer link_request(struct link *link, enum wire_type type, uint64_t
     return writer;
 }
 
-bool link_ask(struct link *link, struct wire_writer *writer, struct wire_frame *answer)
+void link_await(struct link *link, unsigned count)
 {
-    wire_end(writer);
-    link->waiting = true;
+    buffer_consume(&link->replies, buffer_size(&link->replies));
+    link->waiting = link->asked = count;
     link_send(link);
     while (link->waiting)
         link_fill(link);
-    *answer = (struct wire_frame){
-        .type = WIRE_REPLY, .payload = (const uint8_t *)buffer_data(&link->reply), .size = buffer_size(&link->reply)};
+    link->read = 0;
+}
+
+bool link_reply(struct link *link, uint32_t *request, struct wire_frame *reply)
+{
+    const char *unread = buffer_data(&link->replies) + link->read;
+    if (wire_next(reply, unread, buffer_size(&link->replies) - link->read) <= 0)
+        return false;
+    link->read += reply->whole;
+    *request = wire_get_u32(reply);
+    return true;
+}
+
+bool link_ask(struct link *link, struct wire_writer *writer, struct wire_frame *answer)
+{
+    uint32_t request;
+    wire_end(writer);
+    link_await(link, 1);
+    link_reply(link, &request, answer);
     return wire_get_u8(answer) != 0;
 }

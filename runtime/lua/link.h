@@ -13,12 +13,15 @@
 
 struct link {
     int fd;
-    struct buffer in, out, reply;
-    size_t seen;         // bytes of `in`, whole frames all, that were looked at
-    uint32_t request;    // number of the last request
-    bool waiting;        // for the reply to it
-    bool stopping;       // STOP came
-    unsigned unreported; // jobs that ended on the board since the last BELL
+    struct buffer in, out;
+    struct buffer replies; // whole frames
+    size_t read;           // bytes of `replies`
+    size_t seen;           // bytes of `in`, whole frames all, that were looked at
+    uint32_t request;      // number of the last request
+    unsigned asked;        // requests that link_await() waits for: the last ones
+    unsigned waiting;      // of them, those without a reply
+    bool stopping;         // STOP came
+    unsigned unreported;   // jobs that ended on the board since the last BELL
 };
 
 /* Writes what `out` holds, and a BELL behind it when there is an end to report. */
@@ -29,10 +32,15 @@ void link_fill(struct link *link);
 bool link_first(struct link *link, struct wire_frame *frame);
 void link_drop(struct link *link, const struct wire_frame *frame);
 /*
- * A question: link_request(), the fields behind request number and sequence, then link_ask() ends the frame, sends and
- * waits. `answer` then stands behind `ok` of the REPLY and is good until the next request. False: not ok.
+ * Questions: link_request(), the fields behind request number and sequence, wire_end(), as often as wanted. Then
+ * link_await() sends and waits for the replies to the last `count` of them, and link_reply() gives one after the other
+ * in the order in which they came: the number of its request, and a frame that stands at `ok`, good until the next
+ * link_await(). False: no more.
  */
 struct wire_writer link_request(struct link *link, enum wire_type type, uint64_t sequence);
+void link_await(struct link *link, unsigned count);
+bool link_reply(struct link *link, uint32_t *request, struct wire_frame *reply);
+/* One question: ends its frame and waits; `answer` stands behind `ok`. False: not ok. */
 bool link_ask(struct link *link, struct wire_writer *writer, struct wire_frame *answer);
 /* A line on stderr, and the end of the process: the runtime replaces it. */
 _Noreturn void link_fail(const char *what);

@@ -206,12 +206,24 @@ void consumer_use(struct consumer *consumer, const char *tube)
     snprintf(consumer->used, sizeof consumer->used, "%s", tube);
 }
 
+/* Not sent: it would take the server's time, and the worker's, for nothing. */
+static void refuse_size(const struct queue *queue, size_t size, queue_put_done *done, void *context)
+{
+    char message[160];
+    snprintf(message, sizeof message, "its %zu bytes are more than the %llu that beanstalkd takes (max-job-size; -z)",
+        size, (unsigned long long)queue->body_most);
+    done(context, 0, message, beanstalkd_reply_name(REPLY_JOB_TOO_BIG));
+}
+
 void queue_put(struct queue *queue, struct job *job, const struct queue_put *put, queue_put_done *done, void *context)
 {
     struct consumer *consumer = job->consumer;
-    (void)queue;
     if (!consumer) {
         done(context, 0, "the connection to beanstalkd is gone", "NOT_CONNECTED");
+        return;
+    }
+    if (put->size > queue->body_most) {
+        refuse_size(queue, put->size, done, context);
         return;
     }
     consumer_use(consumer, put->tube);

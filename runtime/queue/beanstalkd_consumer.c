@@ -183,6 +183,7 @@ static void notice_server(struct queue *queue, const struct beanstalkd_reply *st
     copy_stat(instance, sizeof instance, stats, "id");
     bool restarted = *queue->instance && strcmp(queue->instance, instance) != 0;
     memcpy(queue->instance, instance, sizeof instance);
+    queue->body_most = beanstalkd_stat_number(stats->body, stats->size, "max-job-size", UINT64_MAX);
     if (queue->options.quiet)
         return;
     if (restarted)

@@ -64,6 +64,7 @@ struct queue {
     uint64_t down_since_ms;
     enum { QUEUE_UP, QUEUE_DOWN, QUEUE_DOWN_LONG, QUEUE_CLOSED } state;
     char instance[64];  // beanstalkd's random id of its process; "" before the first connection
+    uint64_t body_most; // bytes: its max-job-size
     bool told_volatile; // that it keeps no binlog
 };
 

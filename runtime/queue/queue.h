@@ -90,7 +90,8 @@ struct queue_put {
 /*
  * Puts a job, over the connection of `job`'s reservation. done(context, id, message, code) once: message NULL and the
  * new id, or why not and a code (JOB_TOO_BIG, DRAINING, OUT_OF_MEMORY, BURIED …; NOT_CONNECTED: not sent; UNKNOWN: the
- * connection went before the answer). NOT_CONNECTED comes before the call returns.
+ * connection went before the answer). NOT_CONNECTED comes before the call returns, and so does JOB_TOO_BIG of a body
+ * that is over the server's max-job-size: it is not sent.
  */
 typedef void queue_put_done(void *context, uint64_t id, const char *message, const char *code);
 void queue_put(struct queue *queue, struct job *job, const struct queue_put *put, queue_put_done *done, void *context);

@@ -97,6 +97,23 @@ local handlers = {
       print("put " .. json.encode { id = id, message = message, code = code })
       if not id then return false, message end
     end]],
+  ["puts_many.lua"] = [[
+    local json = require "lunastalk.json"
+    local queue = require "lunastalk.queue"
+    return function(job)
+      local list = {}
+      for i = 1, job.data.count do
+        list[i] = { job = "note", data = { n = i }, tube = job.data.tube }
+      end
+      for place, options in pairs(job.data.others or {}) do
+        if options.big then options.data, options.big = ("x"):rep(options.big), nil end
+        list[tonumber(place)] = options
+      end
+      local ids, message, code, put, count = queue.put_many(list)
+      local known = ids or put
+      print("many " .. json.encode { count = count or #ids, first = known[1], last = known[job.data.count],
+        message = message, code = code })
+    end]],
   ["ping.lua"] = "return function(job) print('ping ' .. job.data.n) end",
   ["pong.lua"] = "return function(job) io.write('pong ', job.data.n, '\\n') end",
   ["pang.lua"] = "return function(job) io.stderr:write('pang ' .. job.data.n) end",
@@ -364,8 +381,9 @@ describe("lunastalk.queue.put", function()
 
   it("returns nil, a message and a code when the server refuses", function()
     local answer, id = put_from_handler { job = "note", big = 70000 }
-    assert.same({ message = "beanstalkd refused the job: JOB_TOO_BIG", code = "JOB_TOO_BIG" }, answer)
-    assert.matches("JOB_TOO_BIG", failed(id))
+    assert.equal("JOB_TOO_BIG", answer.code)
+    assert.matches("^its 70033 bytes are more than the 65535 that beanstalkd takes", answer.message)
+    assert.matches("its 70033 bytes are more", failed(id))
   end)
 
   it("raises an error at wrong options", function()
@@ -378,7 +396,7 @@ describe("lunastalk.queue.put", function()
       [{ job = "note", ttr = 0 }] = "ttr must be",
       [{ job = "note", delay = 1.5 }] = "delay must be",
       [{ job = "note", tbue = "x" }] = "there is no option tbue",
-      [{ data = {} }] = "queue.put takes a table with the name of a handler",
+      [{ data = {} }] = "queue.put: a job is a table with the name of its handler",
     } do
       assert.truthy(failed(put("puts", options)):find(reason, 1, true))
     end
@@ -396,6 +414,58 @@ describe("lunastalk.queue.put", function()
     assert.equal("DRAINING", cjson.decode((other:log "put ({[^\n]*})")).code)
     jobs.becomes(client, id, "buried")
     assert.equal(0, (other:stop()))
+  end)
+end)
+
+describe("lunastalk.queue.put_many", function()
+  local function put_many(data)
+    local mark = w:mark()
+    local id = put("puts_many", data)
+    return cjson.decode(w:log("puts_many: many ({[^\n]*}) stream=stdout server=%S+ id=" .. id .. "%f[%D]", 10, mark))
+  end
+
+  -- What stands in the tube: the data of each, by its id, and how many.
+  local function bodies(tube)
+    local found, all = {}, 0
+    local client = server:client()
+    client:watch(tube)
+    client:ignore "default"
+    while true do
+      local id, bytes = client:reserve(0)
+      if not id then
+        return found, all
+      end
+      found[id], all = cjson.decode(bytes).data, all + 1
+      client:delete(id)
+    end
+  end
+
+  it("puts all, in the order of the list", function()
+    local answer = put_many { count = 1234, tube = "many" }
+    assert.equal(1234, answer.count)
+    assert.is_nil(answer.message)
+    local found, all = bodies "many"
+    assert.equal(1234, all)
+    for i = 1, 1234 do
+      assert.equal(i, found[("%d"):format(answer.first + i - 1)].n)
+    end
+    assert.equal(tostring(answer.first + 1233), answer.last)
+  end)
+
+  it("says which were put when one is refused, and sends no more", function()
+    local answer = put_many { count = 500, tube = "refused", others = { ["150"] = { job = "note", big = 70000 } } }
+    assert.equal("JOB_TOO_BIG", answer.code)
+    assert.matches("^job 150 of 500: its 70024 bytes are more than the 65535 that beanstalkd takes", answer.message)
+    local _, all = bodies "refused"
+    assert.equal(199, all)
+    assert.equal(199, answer.count)
+    assert.is_nil(answer.last)
+  end)
+
+  it("puts none when an option is wrong, whichever it is", function()
+    local record = failed(put("puts_many", { count = 300, tube = "wrong", others = { ["299"] = { job = "../x" } } }))
+    assert.truthy(record:find("jobs/puts_many.lua:12: queue.put_many: job 299 of 300: job must be the name", 1, true))
+    assert.equal(0, (select(2, bodies "wrong")))
   end)
 end)
 

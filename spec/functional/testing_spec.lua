@@ -40,6 +40,13 @@ local JOBS = {
     return function(job)
       if job.data.left > 0 then queue.put { job = "child", data = { n = job.data.n, left = job.data.left - 1 } } end
     end]],
+  ["family.lua"] = [[return function(job)
+    local list = {}
+    for n = 1, job.data.children do list[n] = { job = "child", data = { n = n, left = 0 }, tube = "mail" } end
+    if job.data.big then list[2].data.text = ("x"):rep(70000) end
+    local ids, _, code, put, count = require("lunastalk.queue").put_many(list)
+    return (ids and #ids or code .. " " .. put[1] .. " " .. count) == job.data.expected
+  end]],
   ["endless.lua"] = [[return function() require("lunastalk.queue").put { job = "endless" } end]],
   ["big.lua"] = [[return function()
     local id, _, code = require("lunastalk.queue").put { job = "child", data = ("x"):rep(70000) }
@@ -168,6 +175,17 @@ describe("perform", function()
     assert.same({}, testing.puts())
     assert.same({}, testing.logs())
     assert.has_error(function() assert.succeeded() end, "assert.succeeded: no job was performed in this test")
+  end)
+
+  it("notes what put_many puts", function()
+    local result = testing.perform("family", { children = 250, expected = 250 })
+    assert.succeeded()
+    assert.equal(250, #result.puts)
+    assert.put { job = "child", tube = "mail", data = { n = 250 } }
+    assert.equal(250, #testing.drain())
+    result = testing.perform("family", { children = 3, big = true, expected = "JOB_TOO_BIG 251 2" })
+    assert.succeeded()
+    assert.equal(2, #result.puts)
   end)
 
   it("refuses a put that is too big, as beanstalkd does", function()
@@ -306,7 +324,7 @@ describe("lunastalk.testing", function()
   it("does what its documentation says", function()
     local code, output = test(SPEC)
     assert.equal(0, code, output)
-    assert.matches("16 successes / 0 failures / 0 errors / 0 pending", output)
+    assert.matches("17 successes / 0 failures / 0 errors / 0 pending", output)
   end)
 
   it("shows what happened instead", function()

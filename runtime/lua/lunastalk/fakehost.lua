@@ -3,7 +3,8 @@
 local host = require "lunastalk.host"
 local json = require "lunastalk.json"
 
-local floor, format, gsub, next, tonumber, tostring = math.floor, string.format, string.gsub, next, tonumber, tostring
+local floor, format, gsub, next, tonumber, tostring, unpack = math.floor, string.format, string.gsub, next, tonumber,
+  tostring, unpack
 local time, date = os.time, os.date
 
 local LARGEST = 65535 -- bytes of a job: beanstalkd's -z, unless it is told otherwise
@@ -66,10 +67,11 @@ function host.log(level, message, fields)
   note("logs", { level = levels[level], message = filled, template = message, context = context })
 end
 
-function host.put(tube, priority, delay, ttr, body)
+-- The id, or nil, a message and a code.
+local function put_job(tube, priority, delay, ttr, body)
   if #body > LARGEST then
-    return nil, format("its %d bytes are more than the %d that beanstalkd takes (max-job-size; beanstalkd -z)", #body,
-      LARGEST), "JOB_TOO_BIG"
+    return nil, format("its %d bytes are more than the %d that beanstalkd takes (max-job-size; -z)", #body, LARGEST),
+      "JOB_TOO_BIG"
   end
   local envelope = json.decode(body)
   local put = { tube = tube, priority = priority, delay = delay, ttr = ttr, envelope = envelope }
@@ -81,6 +83,15 @@ function host.put(tube, priority, delay, ttr, body)
   note("puts", put)
   add(fakehost.waiting, put)
   return put.number
+end
+
+function host.put(fields)
+  local ids, problems = {}, {}
+  for place = 1, #fields / 5 do
+    local id, message, code = put_job(unpack(fields, 5 * place - 4, 5 * place))
+    ids[place], problems[place] = id, not id and { message, code } or nil
+  end
+  return ids, problems
 end
 
 function host.stats()

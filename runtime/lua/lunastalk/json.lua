@@ -20,12 +20,13 @@ cjson.decode_invalid_numbers(false)
 --- JSON's `null`: decoding yields it, encoding takes it.
 json.null = cjson.null
 
---- A list without elements: encodes as `[]`, where an empty table encodes as `{}`.
+--- A list without elements: encodes as `[]`, also inside of other tables, where an empty table encodes as `{}`.
 json.empty_array = {}
 
 local null, empty_array = json.null, json.empty_array
 
---- Reads JSON.
+--- Reads JSON. `[]` and `{}` both become an empty table, which is written as `{}`: what shall stay a list is to be
+-- `json.empty_array`. Integers are exact up to 2^53.
 -- @tparam string text
 -- @return the value (an object or a list as a table, `null` as `json.null`), or nil and a message
 function json.decode(text)
