@@ -34,7 +34,7 @@ C = $(CC) -std=c11 -D_GNU_SOURCE -DLUNASTALK_VERSION='"$(VERSION)"' \
 
 # The executor links LuaJIT and only those runtime files that both processes share; all else is the runtime.
 EXECUTOR_SRC := $(wildcard runtime/lua/*.c)
-SHARED_SRC   := $(addprefix runtime/,base/buffer.c base/files.c base/level.c base/memory.c executor/wire.c executor/board.c job/policy.c)
+SHARED_SRC   := $(addprefix runtime/,base/buffer.c base/files.c base/level.c base/memory.c base/suggest.c executor/wire.c executor/board.c job/policy.c)
 RUNTIME_SRC  := runtime/main.c $(wildcard $(patsubst %,runtime/%/*.c,base command config executor job log queue redis transfer worker))
 
 object = $(patsubst runtime/%.c,$(BUILD)/obj/%.o,$(1))

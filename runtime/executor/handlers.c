@@ -3,8 +3,11 @@
 #include "base/memory.h"
 #include "base/suggest.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MORE_LONGEST = 32 }; // bytes of " and 7 more"
 
 void handlers_add(struct handlers *handlers, const char *name, size_t size, const struct handler *options)
 {
@@ -38,6 +41,19 @@ const char *handlers_suggest(const struct handlers *handlers, const char *name)
     const char *closest = suggest(name, names, handlers->count);
     free(names);
     return closest;
+}
+
+void handlers_write_names(const struct handlers *handlers, char *text, size_t room)
+{
+    size_t used = (size_t)snprintf(text, room, "%s", handlers->count ? "" : "none");
+    for (size_t i = 0; i < handlers->count; i++) {
+        const char *comma = i ? ", " : "", *name = handlers->list[i].name;
+        if (used + strlen(comma) + strlen(name) + MORE_LONGEST >= room) {
+            snprintf(text + used, room - used, " and %zu more", handlers->count - i);
+            return;
+        }
+        used += (size_t)snprintf(text + used, room - used, "%s%s", comma, name);
+    }
 }
 
 void handlers_free(struct handlers *handlers)

@@ -24,6 +24,8 @@ void handlers_sort(struct handlers *handlers);
 const struct handler *handlers_find(const struct handlers *handlers, const char *name);
 /* The name that is closest to one that does not exist, or NULL. */
 const char *handlers_suggest(const struct handlers *handlers, const char *name);
+/* Their names, as many as `room` bytes take, and how many more there are: "a, b and 7 more"; "none" without any. */
+void handlers_write_names(const struct handlers *handlers, char *text, size_t room);
 void handlers_free(struct handlers *handlers);
 
 #endif

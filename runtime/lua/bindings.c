@@ -2,11 +2,13 @@
 
 #include "base/clock.h"
 #include "base/level.h"
+#include "lua/library.h"
 #include "lua/scan.h"
 #include "lua/source.h"
 
 #include <errno.h>
 #include <lauxlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { PUT_FIELDS = 5 };
@@ -38,6 +40,15 @@ static int host_scan(lua_State *L)
         push_files(L, &scan.files);
     scan_free(&scan);
     return failed ? 2 : 3;
+}
+
+static int host_closest(lua_State *L)
+{
+    const char *root = luaL_checkstring(L, 1), *name = luaL_checkstring(L, 2);
+    char *closest = library_suggest(root, name);
+    lua_pushstring(L, closest);
+    free(closest);
+    return 1;
 }
 
 static int host_read(lua_State *L)
@@ -258,9 +269,9 @@ static int host_tmpname(lua_State *L)
 
 void bindings_open(lua_State *L, struct host *host)
 {
-    static const luaL_Reg functions[] = {{"scan", host_scan}, {"read", host_read}, {"log", host_log}, {"put", host_put},
-        {"stats", host_stats}, {"touch", host_touch}, {"progress", host_progress}, {"once", host_once},
-        {"clock", host_clock}, {"tempdir", host_tempdir}, {"tmpname", host_tmpname}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"scan", host_scan}, {"closest", host_closest}, {"read", host_read},
+        {"log", host_log}, {"put", host_put}, {"stats", host_stats}, {"touch", host_touch}, {"progress", host_progress},
+        {"once", host_once}, {"clock", host_clock}, {"tempdir", host_tempdir}, {"tmpname", host_tmpname}, {NULL, NULL}};
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "loaded");
     lua_newtable(L);

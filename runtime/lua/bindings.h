@@ -5,6 +5,7 @@
  *
  *   lowest, settings                            of CONFIG: the level as a number, the settings as JSON text
  *   scan() → root, shown, files | nil, message  the handler files (scan.h)
+ *   closest(root, name) → name | nil            the module in lib/ with a name like it (library.h)
  *   read(path) → text | nil, problem | nil      a Lua file (source.h); nothing at all when it is missing
  *   log(level, message, fields)                 fields: a list of key, enum wire_value, value, key, …
  *   put(fields) → ids, problems                 fields: a list of tube, priority, delay, ttr, body, tube, … of jobs to put

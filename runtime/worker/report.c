@@ -82,11 +82,11 @@ static bool starts_with(const char *text, const char *start)
 
 static void report_failure(const struct worker *worker, const struct job *job, const struct policy_decision *decision)
 {
-    char show[320], again[320];
+    char names[256], show[320], again[320];
     const struct job_outcome *outcome = job->outcome;
     bool retried = decision->verb == POLICY_RETRY;
     struct buffer exception = {0};
-    struct log_field fields[JOB_FIELDS_MOST + 10] = {
+    struct log_field fields[JOB_FIELDS_MOST + 11] = {
         retried ? F_NUMBER("delay", decision->delay_s) : F_TEXT("next", describe(decision)),
         F_BYTES("reason", outcome->reason, outcome->reason_size)};
     size_t count = 2 + job_fields(job, fields + 2);
@@ -110,6 +110,10 @@ static void report_failure(const struct worker *worker, const struct job *job, c
         fields[count++] = F_TEXT("show", show);
     if (decision->verb == POLICY_BURY)
         fields[count++] = F_TEXT("again", again);
+    if (outcome->kind == POLICY_UNKNOWN_NAME) {
+        handlers_write_names(pool_handlers(worker->pool), names, sizeof names);
+        fields[count++] = F_TEXT("handlers", names);
+    }
     if (retried)
         write_record(LEVEL_WARNING, job,
             "job failed, attempt {attempt} of {attempts}, and is retried in {delay} s: {reason}", fields);

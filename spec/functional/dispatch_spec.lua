@@ -138,6 +138,8 @@ describe("a name without handler is buried:", function()
   } do
     it(name, function()
       buried(body(name, { n = 1 }), 'there is no handler "' .. name .. '"' .. hint .. " server=")
+      w:log('%sjob buried: there is no handler "' .. escaped(name) .. '"[^\n]* '
+        .. 'handlers="email%.welcome, ok, reads_global, sets_global, uses_lib" job=')
     end)
   end
 end)

@@ -35,6 +35,14 @@ local ONE_LINE = {
   raises_deep = "return job.data.a.b",
   raises_long = "error(('x'):rep(1e6))",
   raises_lines = "error('one\\r\\ntwo\\27[31m\\0three\\226\\128\\168four\\255')",
+  raises_in_lib = "require('ledger').book(nil) return true",
+  raises_assert = "assert(io.open 'no such file') return true",
+  raises_in_coroutine = "coroutine.wrap(function() error 'within' end)() return true",
+  raises_caught = "local _, why = xpcall(require('ledger').book, debug.traceback) error(why, 0)",
+  raises_in_library = "require('cjson').encode(print) return true",
+  requires_packaged = "require 'luasql.mysql'",
+  requires_misspelt = "require 'leger'",
+  requires_unknown = "require 'no_such.module'",
   returns_zero = "return 0",
   returns_text = "return 'fine'",
   returns_table = "return { 1, 2 }",
@@ -114,6 +122,7 @@ local handlers = {
       print("many " .. json.encode { count = count or #ids, first = known[1], last = known[job.data.count],
         message = message, code = code })
     end]],
+  ["lib/ledger.lua"] = "local ledger = {}\nfunction ledger.book(sum)\n  error('no sum')\nend\nreturn ledger",
   ["ping.lua"] = "return function(job) print('ping ' .. job.data.n) end",
   ["pong.lua"] = "return function(job) io.write('pong ', job.data.n, '\\n') end",
   ["pang.lua"] = "return function(job) io.stderr:write('pang ' .. job.data.n) end",
@@ -192,6 +201,11 @@ describe("a handler that", function()
     raises_tostring_table = "(a table that cannot be shown)",
     raises_deep = "jobs/raises_deep.lua:1: attempt to index field 'a' (a nil value)",
     raises_lines = "one\\r\\ntwo\\u001b[31m\\u0000three\\u2028four\\xff server=",
+    raises_in_lib = "jobs/lib/ledger.lua:3: no sum",
+    raises_assert = "jobs/raises_assert.lua:1: no such file: No such file or directory",
+    raises_in_coroutine = "jobs/raises_in_coroutine.lua:1: jobs/raises_in_coroutine.lua:1: within",
+    raises_caught = "jobs/lib/ledger.lua:3: no sum server=",
+    raises_in_library = "jobs/raises_in_library.lua:1: ",
     releases_wrongly = "jobs/releases_wrongly.lua:1: job:release: there is no option dleay",
     buries_dotted = "call it with a colon: job:bury()",
   } do
@@ -200,8 +214,8 @@ describe("a handler that", function()
       assert.truthy(record:find(" error " .. name .. ": job failed and was buried: ", 1, true), record)
       assert.truthy(record:find("buried: " .. reason, 1, true) or record:find(reason, 1, true), record)
       if name:find "^raises" then
-        assert.truthy(record:find('\\nstack traceback:\\n\\tjobs/' .. name, 1, true)
-          or record:find("[C]: in function 'error'\\n\\tjobs/" .. name, 1, true), record)
+        assert.matches("\\nstack traceback:.*\\tjobs/" .. name .. "%.lua:1: in function <[^<]*$", record)
+        assert.is_nil(record:find("lunastalk.dispatch", 1, true))
       end
     end)
   end
@@ -216,7 +230,7 @@ describe("a handler that", function()
     failed(put "raises_index")
   end)
 
-  for name, value in pairs { returns_zero = "0", returns_text = "fine", returns_table = "%[1,2%]" } do
+  for name, value in pairs { returns_zero = "0", returns_text = '"fine"', returns_table = "%[1,2%]" } do
     it(name .. " succeeded, with one warning", function()
       succeeds(name)
       succeeds(name)
@@ -297,6 +311,21 @@ describe("a failure", function()
     end, "the second failure")
     w:log("id=" .. id .. " [^\n]*\n.* id=" .. id .. " tube=default attempt=1 ")
   end)
+end)
+
+describe("a module that is not there", function()
+  for name, hint in pairs {
+    requires_packaged = "it may be in the Debian package lua-sql-mysql",
+    requires_misspelt = "did you mean 'ledger', from jobs/lib?",
+    requires_unknown = "perhaps: luarocks --lua-version 5.1 install no_such",
+  } do
+    it("is named with where it was looked for and what may help: " .. name, function()
+      local record = failed(put(name))
+      assert.matches("buried: jobs/" .. name .. "%.lua:1: module '[%l_.]+' not found:\\n", record)
+      assert.matches("\\n\\tno file 'jobs/lib/[%l_/]+%.lua'\\n", record)
+      assert.truthy(record:find("\\n\\t" .. hint .. " server=", 1, true), record)
+    end)
+  end
 end)
 
 describe("a job has", function()

@@ -9,6 +9,6 @@ return function()
   os.tmpname = function() -- luacheck: ignore 122 (in the directory that is emptied after the job)
     return host.tmpname() or tmpname()
   end
-  local handlers, names, middleware = loader.load(host, package.loaders, _G)
-  return dispatch.new(handlers, host, warning, middleware), names
+  local handlers, names, middleware, own = loader.load(host, package.loaders, _G)
+  return dispatch.new(handlers, host, warning, middleware, own), names
 end

@@ -2,11 +2,13 @@
 -- outside is given to dispatch.new().
 local json = require "lunastalk.json"
 local text = require "lunastalk.text"
+local trace = require "lunastalk.trace"
 
 local ceil, error, find, format, getinfo, gsub, max, next, pcall, rawequal, rawget, setmetatable, sub, traceback,
   type, xpcall = math.ceil, error, string.find, string.format, debug.getinfo, string.gsub, math.max, next, pcall,
   rawequal, rawget, setmetatable, string.sub, debug.traceback, type, xpcall
 local bounded, decode, encode, of, null = text.bounded, json.decode, json.encode, text.of, json.null
+local locate, split, strip = trace.locate, trace.split, trace.strip
 
 local REASON, TRACEBACK = 4 * 1024, 16 * 1024
 local U32 = 2 ^ 32 - 1
@@ -26,13 +28,13 @@ local ENDED = setmetatable({}, { __tostring = function() return "the job was rel
 
 -- The frames of the handler alone: those above it are ours, from the last line of this file down, and the xpcall
 -- before it.
-local function trim(trace)
-  local cut, at = nil, find(trace, HERE, 1, true)
+local function trim(frames)
+  local cut, at = nil, find(frames, HERE, 1, true)
   while at do
-    cut, at = at, find(trace, HERE, at + 1, true)
+    cut, at = at, find(frames, HERE, at + 1, true)
   end
-  trace = cut and sub(trace, 1, cut - 1) or trace
-  return sub(trace, 1, (find(trace, "\n\t%[C%]: in function 'xpcall'$") or 0) - 1)
+  frames = cut and sub(frames, 1, cut - 1) or frames
+  return strip(sub(frames, 1, (find(frames, "\n\t%[C%]: in function 'xpcall'$") or 0) - 1))
 end
 
 -- A string costs no further calls: when the stack has overflown, few are left.
@@ -40,7 +42,8 @@ local function on_error(value)
   if rawequal(value, ENDED) then
     return value
   end
-  return { value = value, reason = of(value, REASON), traceback = bounded(trim(sub(traceback("", 2), 2)), TRACEBACK) }
+  local reason = type(value) == "string" and value or of(value, REASON)
+  return { value = value, reason = reason, frames = sub(traceback("", 2), 2) }
 end
 
 -- The error value of which on_error made `result`.
@@ -129,11 +132,16 @@ function methods.bury(job, reason)
 end
 
 -- What on_error made of the error; a plain text comes from the VM itself, without memory or stack for on_error.
-local function failure(result)
-  if type(result) == "table" and result.reason then
-    return FAILED, 0, result.reason, result.traceback
+local function failure(result, own)
+  if type(result) ~= "table" or not result.reason then
+    return FAILED, 0, of(result, REASON), ""
   end
-  return FAILED, 0, of(result, REASON), ""
+  local reason, inner = split(result.reason)
+  local frames = trim(inner or result.frames)
+  if type(result.value) == "string" and own then
+    reason = locate(reason, frames, own)
+  end
+  return FAILED, 0, bounded(reason, REASON), bounded(frames, TRACEBACK)
 end
 
 local shown = { number = true, string = true, boolean = true, table = true }
@@ -170,8 +178,9 @@ end
 --   clock() → seconds
 -- @tparam function warn (message, context)
 -- @tparam[opt] function middleware (job, next), around each handler
+-- @tparam[opt] string own the directory of the handlers, as their chunks are named
 -- @treturn function (server, id, name, tube, body) → enum outcome_kind, delay in s, reason, traceback
-function dispatch.new(handlers, host, warn, middleware)
+function dispatch.new(handlers, host, warn, middleware, own)
   local warned = {}
 
   -- What needs the runtime.
@@ -249,8 +258,9 @@ function dispatch.new(handlers, host, warn, middleware)
   local function warn_once(name, result)
     if not warned[name] then
       warned[name] = true
+      local returned = of(result, 1024)
       warn("returned {returned}, which counts as success: a handler returns true, or false and a reason",
-        { returned = of(result, 1024) })
+        { returned = type(result) == "string" and format('"%s"', returned) or returned })
     end
     return SUCCEEDED
   end
@@ -270,11 +280,12 @@ function dispatch.new(handlers, host, warn, middleware)
     if outcome then
       return outcome.kind, outcome.delay, outcome.reason, ""
     elseif not fine then
-      return failure(result)
+      return failure(result, own)
     elseif result == true or type(result) == "nil" and reason == nil then
       return SUCCEEDED
     elseif type(result) == "boolean" or type(result) == "nil" then
-      return FAILED, 0, reason == nil and "returned false" or of(reason, REASON), ""
+      return failure { reason = reason == nil and "returned false" or type(reason) == "string" and reason
+        or of(reason, REASON), frames = "" }
     end
     return warn_once(name, result)
   end

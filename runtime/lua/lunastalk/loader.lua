@@ -1,11 +1,14 @@
 -- Loads what stands below the jobs directory: bootstrap, handlers, and on demand jobs/lib. Raises the first problem as
 -- text that names the file.
+local missing = require "lunastalk.missing"
 local options = require "lunastalk.options"
 local text = require "lunastalk.text"
+local trace = require "lunastalk.trace"
 
-local error, find, format, gsub, load, pcall, rawequal, select, setmetatable, sub, type = error, string.find,
-  string.format, string.gsub, load, pcall, rawequal, select, setmetatable, string.sub, type
-local of = text.of
+local error, find, format, gsub, load, rawequal, select, setmetatable, sub, traceback, type, xpcall = error,
+  string.find, string.format, string.gsub, load, rawequal, select, setmetatable, string.sub, debug.traceback, type,
+  xpcall
+local locate, of = trace.locate, text.of
 
 local LONGEST = 16 * 1024 -- bytes of a message
 
@@ -55,13 +58,16 @@ local function run(files, file)
   if not chunk then
     return
   end
+  local function on_error(value)
+    return of(type(value) == "string" and locate(value, sub(traceback("", 2), 2), files.shown) or value, LONGEST)
+  end
   local function finish(fine, ...)
     if not fine then
-      fail(shown, of(..., LONGEST))
+      fail(shown, ...)
     end
     return ...
   end
-  return finish(pcall(chunk))
+  return finish(xpcall(chunk, on_error))
 end
 
 local function describe(count, result)
@@ -84,7 +90,7 @@ local function searcher(files)
 end
 
 --- The jobs directory.
--- @param host `scan` and `read` of lunastalk.host
+-- @param host `scan`, `read` and `closest` of lunastalk.host
 -- @param searchers package.loaders, which learn where jobs/lib is
 -- @param globals _G
 -- @treturn table `list`: the files of the handlers, sorted; for the functions below
@@ -95,6 +101,7 @@ function loader.open(host, searchers, globals)
   end
   local files = { root = root, shown = shown, list = list, read = host.read, env = strict(globals) }
   table.insert(searchers, 2, searcher(files)) -- behind package.preload
+  table.insert(searchers, missing.searcher(function(name) return host.closest(root, name) end, shown))
   return files
 end
 
@@ -139,7 +146,8 @@ end
 --- Loads everything; parameters as of loader.open().
 -- @treturn table name → function(job)
 -- @treturn table their names, sorted, each with options: { name =, timeout =, max =, delay = }
--- @treturn function the middleware, or nil
+-- @treturn ?function the middleware
+-- @treturn string the directory, as the chunks below it are named
 function loader.load(host, searchers, globals)
   local files = loader.open(host, searchers, globals)
   loader.bootstrap(files)
@@ -149,7 +157,7 @@ function loader.load(host, searchers, globals)
     handlers[name], names[i] = loader.handler(files, files.list[i])
     names[i].name = name
   end
-  return handlers, names, loader.middleware(files)
+  return handlers, names, loader.middleware(files), files.shown
 end
 
 return loader

@@ -174,7 +174,7 @@ function testing.perform(name, data, options)
       return handler
     end
     local id = options.id or tostring(fakehost.runs)
-    local dispatched = dispatch.new({ [name] = handler }, host, log.warning, middleware)
+    local dispatched = dispatch.new({ [name] = handler }, host, log.warning, middleware, fakehost.files.shown)
     local start = host.clock()
     local kind, delay, reason, traceback = dispatched("testing", id, name, tube, body)
     result.runtime = host.clock() - start

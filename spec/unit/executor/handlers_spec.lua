@@ -54,6 +54,26 @@ describe("executor/handlers", function()
     assert.is_nil(suggested(handlers, "refund"))
   end)
 
+  it("names as many as there is room for", function()
+    local text = ffi.new "char[64]"
+    local function written(names, room)
+      lib.handlers_write_names(made(names), text, room)
+      return ffi.string(text)
+    end
+    assert.equal("none", written({}, 64))
+    assert.equal("a", written({ "a" }, 64))
+    assert.equal("a, b.c", written({ "b.c", "a" }, 64))
+    local many = {}
+    for i = 1, 100 do
+      many[i] = ("name%03d"):format(i)
+    end
+    assert.equal("name001, name002, name003 and 97 more", written(many, 64))
+    for room = 40, 64 do
+      assert.is_true(#written(many, room) < room)
+      assert.matches(" and %d+ more$", ffi.string(text))
+    end
+  end)
+
   it("may be empty, also after it was freed", function()
     local handlers = made {}
     for _ = 1, 2 do

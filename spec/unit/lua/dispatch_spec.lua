@@ -34,7 +34,7 @@ describe("lunastalk.dispatch", function()
       end,
     }, function(message, context)
       warnings[#warnings + 1] = { message = message, context = context }
-    end)
+    end, nil, "spec/unit/lua")
     function call(handler, body, tube)
       handlers.x = handler
       return run("127.0.0.1:11300", "7", "x", tube or "", body or '{"job":"x"}')
@@ -89,6 +89,11 @@ describe("lunastalk.dispatch", function()
     outcome(SUCCEEDED, nil, function() return require("ffi").new("struct { int x; }") end)
   end)
 
+  it("shows a text that was returned as one", function()
+    outcome(SUCCEEDED, nil, function() return "false" end)
+    assert.equal('"false"', warnings[1].context.returned)
+  end)
+
   it("reports an error with the frames of the handler", function()
     local function inner() error("boom") end
     local _, reason, trace = outcome(FAILED, "boom", function() inner() return 1 end)
@@ -96,6 +101,37 @@ describe("lunastalk.dispatch", function()
     assert.matches("in function 'inner'", trace, 1, true)
     assert.not_matches("xpcall", trace, 1, true)
     assert.not_matches("lunastalk/dispatch.lua", trace, 1, true)
+  end)
+
+  it("names the handler's line first when the error is not its own", function()
+    local where = "^spec/unit/lua/dispatch_spec.lua:%d+: "
+    local _, reason, trace = outcome(FAILED, "x.txt: No such file", function() assert(nil, "x.txt: No such file") end)
+    assert.matches(where .. "x%.txt: No such file$", reason)
+    assert.matches("in function 'assert'", trace, 1, true)
+    local library = assert(loadstring("return function(job) error(job, 0) end", "@/usr/share/x.lua"))()
+    _, reason = outcome(FAILED, "no", function() library "no" return 1 end)
+    assert.matches(where .. "no$", reason)
+    local old = assert(loadstring("error 'in the library'", "@/usr/x.lua"))
+    _, reason = outcome(FAILED, "in the library", function() old() return 1 end)
+    assert.matches(where .. "/usr/x.lua:1: in the library$", reason)
+    _, reason = outcome(FAILED, "no stock", function() error("no stock", 0) end)
+    assert.equal("no stock", reason)
+    _, reason = outcome(FAILED, "boom", function() coroutine.wrap(function() error "boom" end)() return 1 end)
+    assert.matches(where .. "spec/unit/lua/dispatch_spec.lua:%d+: boom$", reason)
+  end)
+
+  it("takes the traceback out of an error that the handler has caught with it", function()
+    local function inner() error "boom" end
+    local function caught() inner() return 1 end
+    for _, passed_on in ipairs { function(why) error(why, 0) end, function(why) return false, why end } do
+      local _, reason, trace = outcome(FAILED, "boom", function()
+        local _, why = xpcall(caught, debug.traceback)
+        return passed_on(why)
+      end)
+      assert.matches("^spec/unit/lua/dispatch_spec.lua:%d+: boom$", reason)
+      assert.matches("^stack traceback:\n.*in function 'inner'", trace)
+      assert.not_matches("lunastalk/dispatch.lua", trace, 1, true)
+    end
   end)
 
   it("makes a reason of any error value", function()

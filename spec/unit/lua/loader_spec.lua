@@ -15,10 +15,12 @@ describe("lunastalk.loader", function()
     table.sort(list)
     local searchers = { package.loaders[1] }
     globals = setmetatable({ require = function(name)
-      return searchers[2](name)(name)
+      local found = searchers[2](name)
+      return type(found) == "string" and error(found .. searchers[3](name)) or found(name)
     end }, { __index = _G })
     return loader.load({
       scan = function() return "/srv/jobs", "jobs", list end,
+      closest = function(_, name) return name == "mony" and "money" end,
       read = function(path)
         local file = path:match("^/srv/jobs/(.*)")
         if problems and problems[file] then
@@ -107,6 +109,17 @@ describe("lunastalk.loader", function()
     refuses("jobs/a.lua is bytecode", { ["a.lua"] = string.dump(function() end) })
     refuses("jobs/lib/b.lua is bytecode", { ["a.lua"] = "require 'b'", ["lib/b.lua"] = string.dump(function() end) })
     refuses("jobs/a.lua is a FIFO", { ["a.lua"] = "" }, { ["a.lua"] = "is a FIFO, not a regular file" })
+  end)
+
+  it("says where it looked for a module that is missing, and what may help", function()
+    refuses("no file 'jobs/lib/stripe/init.lua'\n\tperhaps: luarocks", { ["a.lua"] = "require 'stripe'" })
+    refuses("\n\tdid you mean 'money', from jobs/lib?", { ["a.lua"] = "require 'mony'" })
+  end)
+
+  it("names the line where a library that fails is used", function()
+    rawset(_G, "fails_in_library", loadstring("error 'too old'", "@/usr/share/x.lua"))
+    refuses("jobs/a.lua:2: /usr/share/x.lua:1: too old", { ["a.lua"] = "\nfails_in_library()" })
+    rawset(_G, "fails_in_library", nil)
   end)
 
   it("refuses a file that returns no handler", function()
