@@ -43,6 +43,7 @@ local ONE_LINE = {
   requires_packaged = "require 'luasql.mysql'",
   requires_misspelt = "require 'leger'",
   requires_unknown = "require 'no_such.module'",
+  counts = "",
   returns_zero = "return 0",
   returns_text = "return 'fine'",
   returns_table = "return { 1, 2 }",
@@ -326,6 +327,18 @@ describe("a module that is not there", function()
       assert.truthy(record:find("\\n\\t" .. hint .. " server=", 1, true), record)
     end)
   end
+end)
+
+describe("integers above 2^53", function()
+  it("are warned of once per handler, by their place", function()
+    for n = 1, 3 do
+      jobs.gone(queue, queue:put(('{"job":"counts","data":{"order":{"id":9007199254740993},"n":%d}}'):format(n)))
+    end
+    local pattern = " warning counts: data%.order%.id is an integer above 2%^53, which Lua does not hold exactly: "
+      .. "let the producer send it as a text server="
+    w:log(pattern)
+    assert.equal(1, count(w:output(), pattern))
+  end)
 end)
 
 describe("a job has", function()

@@ -1,13 +1,15 @@
 -- From a job's body to the outcome of its handler (the table in the README of jobs/). Plain Lua; what it needs from
 -- outside is given to dispatch.new().
 local json = require "lunastalk.json"
+local numbers = require "lunastalk.numbers"
 local text = require "lunastalk.text"
 local trace = require "lunastalk.trace"
 
 local ceil, error, find, format, getinfo, gsub, max, next, pcall, rawequal, rawget, setmetatable, sub, traceback,
   type, xpcall = math.ceil, error, string.find, string.format, debug.getinfo, string.gsub, math.max, next, pcall,
   rawequal, rawget, setmetatable, string.sub, debug.traceback, type, xpcall
-local bounded, decode, encode, of, null = text.bounded, json.decode, json.encode, text.of, json.null
+local bounded, decode, encode, inexact, of, null = text.bounded, json.decode, json.encode, numbers.inexact, text.of,
+  json.null
 local locate, split, strip = trace.locate, trace.split, trace.strip
 
 local REASON, TRACEBACK = 4 * 1024, 16 * 1024
@@ -181,7 +183,7 @@ end
 -- @tparam[opt] string own the directory of the handlers, as their chunks are named
 -- @treturn function (server, id, name, tube, body) → enum outcome_kind, delay in s, reason, traceback
 function dispatch.new(handlers, host, warn, middleware, own)
-  local warned = {}
+  local warned, warned_numbers = {}, {}
 
   -- What needs the runtime.
   local asking = setmetatable({}, { __index = methods })
@@ -265,6 +267,15 @@ function dispatch.new(handlers, host, warn, middleware, own)
     return SUCCEEDED
   end
 
+  local function check_numbers(name, body, data)
+    local place = not warned_numbers[name] and inexact(body, data)
+    if place then
+      warned_numbers[name] = true
+      warn("{place} is an integer above 2^53, which Lua does not hold exactly: let the producer send it as a text",
+        { place = place })
+    end
+  end
+
   local function run(job, name, handler)
     local fine, result, reason
     if middleware then
@@ -303,6 +314,7 @@ function dispatch.new(handlers, host, warn, middleware, own)
     if data == nil or data == null then
       data = {}
     end
+    check_numbers(name, body, data)
     local job = setmetatable({ id = id, name = name, server = server, data = data, envelope = envelope }, meta)
     if tube ~= "" then
       job.tube = tube

@@ -94,6 +94,15 @@ describe("lunastalk.dispatch", function()
     assert.equal('"false"', warnings[1].context.returned)
   end)
 
+  it("warns once of integers that are not exact", function()
+    local body = '{"job":"x","data":{"order":{"id":9007199254740993}}}'
+    outcome(SUCCEEDED, nil, function() assert.equal(0, #warnings - 1) end, body)
+    outcome(SUCCEEDED, nil, function() end, body)
+    assert.equal(1, #warnings)
+    assert.equal("data.order.id", warnings[1].context.place)
+    assert.matches("send it as a text", warnings[1].message, 1, true)
+  end)
+
   it("reports an error with the frames of the handler", function()
     local function inner() error("boom") end
     local _, reason, trace = outcome(FAILED, "boom", function() inner() return 1 end)
