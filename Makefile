@@ -13,6 +13,7 @@ INSTALL  ?= install
 
 bindir     = $(PREFIX)/bin
 libexecdir = $(PREFIX)/lib/lunastalk
+sharedir   = $(PREFIX)/share/lunastalk
 
 # Debian and Ubuntu call the same file luajit; other distributions may not.
 EXECUTOR_PACKAGES := luajit
@@ -74,12 +75,18 @@ $(BUILD)/obj/command/new.o: $(wildcard runtime/command/templates/*)
 
 -include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d)
 
+# What handlers require, for editors that complete and check by its annotations.
+FOR_EDITORS := $(addprefix runtime/lua/lunastalk/,$(addsuffix .lua,job json log queue settings testing))
+
 install: all
 	$(INSTALL) -D -m 755 $(BUILD)/lunastalk $(DESTDIR)$(bindir)/lunastalk
 	$(INSTALL) -D -m 755 $(BUILD)/lunastalk-executor $(DESTDIR)$(libexecdir)/lunastalk-executor
+	$(INSTALL) -d $(DESTDIR)$(sharedir)/library/lunastalk
+	$(INSTALL) -m 644 $(FOR_EDITORS) $(DESTDIR)$(sharedir)/library/lunastalk
 
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/lunastalk $(DESTDIR)$(libexecdir)/lunastalk-executor
+	rm -rf $(DESTDIR)$(sharedir)
 	-rmdir $(DESTDIR)$(libexecdir) 2>/dev/null
 
 test:

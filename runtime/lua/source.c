@@ -19,10 +19,11 @@ const char *source_kind(mode_t mode)
 }
 
 /* 0 when the whole file was read; else errno, EFBIG when it is too large. */
-static int read_all(int fd, struct buffer *text)
+static int read_all(int fd, off_t expected, struct buffer *text)
 {
+    size_t room = expected < CHUNK ? (size_t)expected + 1 : CHUNK;
     while (buffer_size(text) <= LARGEST) {
-        ssize_t size = read(fd, buffer_reserve(text, CHUNK), CHUNK);
+        ssize_t size = read(fd, buffer_reserve(text, room), room);
         if (size < 0 && errno != EINTR)
             return errno;
         if (size == 0)
@@ -54,7 +55,7 @@ enum source_result source_read(const char *path, struct buffer *text)
     int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return refuse(text, errno);
-    int error = read_all(fd, text);
+    int error = read_all(fd, about.st_size, text);
     close(fd);
     return error ? refuse(text, error) : SOURCE_READ;
 }

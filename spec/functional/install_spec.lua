@@ -6,6 +6,11 @@ local worker = require "spec.support.worker"
 
 local BUILD = os.getenv "BUILD" or "build" -- as make has it: by another name all would be built again
 
+local INSTALLED = "./bin/lunastalk\n./lib/lunastalk/lunastalk-executor\n"
+for _, module in ipairs { "job", "json", "log", "queue", "settings", "testing" } do
+  INSTALLED = INSTALLED .. "./share/lunastalk/library/lunastalk/" .. module .. ".lua\n"
+end
+
 local function make(target, prefix)
   local code, output, errors = process.run({ "make", "-s", target, "BUILD=" .. BUILD, "PREFIX=" .. prefix }, {
     seconds = 120,
@@ -40,7 +45,7 @@ describe("the documents", function()
         seconds = 120, env = { PATH = path_with_sudo(), PREFIX = prefix, BUILD = BUILD },
       })
       assert.equal(0, code, output .. errors)
-      assert.equal("./bin/lunastalk\n./lib/lunastalk/lunastalk-executor\n", files_in(prefix))
+      assert.equal(INSTALLED, files_in(prefix))
     end)
   end
 end)
@@ -49,7 +54,7 @@ describe("make install", function()
   it("installs what runs jobs, and uninstall takes it away", function()
     local prefix, server = temp.dir(), beanstalkd.start()
     make("install", prefix)
-    assert.equal("./bin/lunastalk\n./lib/lunastalk/lunastalk-executor\n", files_in(prefix))
+    assert.equal(INSTALLED, files_in(prefix))
     local dir = worker.project { server = server, jobs = { ["ok.lua"] = "return function() end" } }
     server:client():put '{"job":"ok"}'
     local code, output, errors = process.run(

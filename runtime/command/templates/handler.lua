@@ -1,7 +1,8 @@
 -- jobs/HANDLER_FILE.lua
 --
---   lunastalk test spec/jobs/HANDLER_FILE_spec.lua     runs its spec
---   lunastalk put HANDLER '{"name": "Ada"}'     puts a job for it
+--   lunastalk test spec/jobs/HANDLER_FILE_spec.lua
+--   lunastalk exec HANDLER '{"name": "Ada"}'     (runs a job here)
+--   lunastalk put HANDLER '{"name": "Ada"}'      (puts a job for a worker)
 
 local log = require "lunastalk.log"
 
@@ -10,6 +11,7 @@ return {
   -- Remove this line when a second run does harm (a payment, say): then the first failure buries it.
   retry = { max = 5, delay = 10 },
 
+  ---@param job lunastalk.Job
   process = function(job)
     local name = job.data.name
     if type(name) ~= "string" then

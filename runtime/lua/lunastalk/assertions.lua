@@ -1,10 +1,8 @@
---- What busted's `assert` learns from lunastalk.testing. Each can be negated (`assert.not_put "send_email"`); a message
--- of a failure tells what happened instead. Those about a job's end are about the last one that was performed, or about
--- the result that is given first: `assert.failed(result, "no ink")`.
---
--- A text to match is found as it is, or as a Lua pattern.
---
--- @module lunastalk.assertions
+--- What busted's `assert` learns from lunastalk.testing. Each can be negated: `assert.not_put "send_email"`. Where one
+--- does not hold, the message tells what happened instead. Those about a job's end are about the last one that was
+--- performed, or about the result that is given first: `assert.failed(result, "no ink")`. A text to match is found as
+--- it is, or as a Lua pattern.
+
 local text = require "lunastalk.text"
 
 local concat, error, find, format, gsub, next, pcall, rawequal, type = table.concat, error, string.find, string.format,
@@ -155,7 +153,7 @@ return function(fakehost)
   end)
 
   --- assert.put(wanted): a job was put in this test that has all that `wanted` has: `assert.put { job = "send_email",
-  -- tube = "mail", data = { to = "ada@example.com" } }`, or a name alone: `assert.put "send_email"`.
+  --- tube = "mail", data = { to = "ada@example.com" } }`, or a name alone: `assert.put "send_email"`.
   register("put", function(state, arguments)
     local wanted = type(arguments[1]) == "string" and { job = arguments[1] } or arguments[1]
     say(arguments, format("expected that %s job is put with %s, but %s", state.mod and "a" or "no",

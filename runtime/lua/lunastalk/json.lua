@@ -1,9 +1,9 @@
 --- JSON for handlers.
---
--- Decoding is lua-cjson's. Encoding is our own, because cjson keeps 14 digits of a number only: here integers are exact
--- up to 2^53, every other number is the shortest text that reads back as the same number, and what JSON cannot hold is
--- an error instead of something else.
--- @module lunastalk.json
+---
+--- Integers are exact up to 2^53, every other number is the shortest text that reads back as the same number, and what
+--- JSON cannot hold is an error instead of something else.
+
+-- Decoding is lua-cjson's. Encoding is our own, because cjson keeps 14 digits of a number only.
 local cjson = require("cjson.safe").new()
 
 -- Handlers may replace what they like: our own modules keep what they need.
@@ -26,9 +26,10 @@ json.empty_array = {}
 local null, empty_array = json.null, json.empty_array
 
 --- Reads JSON. `[]` and `{}` both become an empty table, which is written as `{}`: what shall stay a list is to be
--- `json.empty_array`. Integers are exact up to 2^53.
--- @tparam string text
--- @return the value (an object or a list as a table, `null` as `json.null`), or nil and a message
+--- `json.empty_array`.
+---@param text string
+---@return any value an object or a list as a table, `null` as `json.null`; or nil
+---@return string? message why it is no JSON
 function json.decode(text)
   return cjson.decode(text)
 end
@@ -149,10 +150,10 @@ function encode(value, depth)
 end
 
 --- Writes JSON, the keys of objects sorted.
--- Raises an error for what JSON cannot hold: NaN and infinity, strings that are not UTF-8, functions and the like,
--- lists with holes, tables with both names and numbers as keys, tables nested deeper than 64 levels.
--- @param value
--- @treturn string
+--- Raises an error for what JSON cannot hold: NaN and infinity, strings that are not UTF-8, functions and the like,
+--- lists with holes, tables with both names and numbers as keys, tables nested deeper than 64 levels.
+---@param value any
+---@return string text
 function json.encode(value)
   return encode(value, 1)
 end

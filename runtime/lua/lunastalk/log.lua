@@ -1,9 +1,10 @@
 --- Records in the worker's log, with the handler's name and the job's id.
---
---     log.info("mailing {to}", { to = job.data.to })
---
--- `{name}` stands for the field of the context; fields without a place in the message follow it.
--- @module lunastalk.log
+---
+---     log.info("mailing {to}", { to = job.data.to })
+---
+--- `{name}` stands for the field of the context; fields without a place in the message follow it. A field is a
+--- string, a number, a boolean or a table, which is shown as JSON; any other value is shown as text. `exception` is for
+--- an error that was caught, with its traceback: `xpcall(f, debug.traceback)` gives one.
 local host = require "lunastalk.host"
 local json = require "lunastalk.json"
 local text = require "lunastalk.text"
@@ -98,33 +99,19 @@ function make(added)
   return logger
 end
 
+---@class lunastalk.Logger
+---@field debug fun(message: any, context?: table) details for whoever looks for a fault
+---@field info fun(message: any, context?: table) something happened, as it should
+---@field notice fun(message: any, context?: table) unusual, but fine
+---@field warning fun(message: any, context?: table) not as it should be, but the job goes on
+---@field error fun(message: any, context?: table) something failed that somebody should look at
+---@field critical fun(message: any, context?: table) a part of the application does not work
+---@field alert fun(message: any, context?: table) somebody has to act now
+---@field emergency fun(message: any, context?: table) nothing works
+---@field log fun(level: string, message: any, context?: table) a record of the level of that name
+--- a logger with the same functions, whose records have these fields too: `local log = log.with { order = 7 }`. What is
+--- given with a record counts before it
+---@field with fun(context: table): lunastalk.Logger
 local log = make {}
-
---- Writes a record of a level given by its name.
--- @function log
--- @tparam string level `debug`, `info`, `notice`, `warning`, `error`, `critical`, `alert` or `emergency`
--- @tparam string message
--- @tparam[opt] table context fields: strings, numbers, booleans, tables (shown as JSON); any other value is shown as
--- text. `exception` is for an error that was caught, with its traceback: `xpcall(f, debug.traceback)` gives one.
-
---- A logger with the same functions, whose records have these fields too.
---
---     local log = log.with { order = job.data.order }
---     log.info "paid"
---
--- What is given with a record counts before it.
--- @function with
--- @tparam table context
--- @treturn table
-
--- Each of these is (message, context) too:
---- debug: details for whoever looks for a fault.
---- info: something happened, as it should.
---- notice: unusual, but fine.
---- warning: not as it should be, but the job goes on.
---- error: something failed that somebody should look at.
---- critical: a part of the application does not work.
---- alert: somebody has to act now.
---- emergency: nothing works.
 
 return log

@@ -1,5 +1,4 @@
---- Jobs put from a handler.
--- @module lunastalk.queue
+--- Follow-up jobs.
 local host = require "lunastalk.host"
 local json = require "lunastalk.json"
 local text = require "lunastalk.text"
@@ -118,27 +117,31 @@ local function too_big(fields)
   end
 end
 
+---@class lunastalk.Put What queue.put() takes
+---@field job string the handler's name
+---@field data? any anything JSON can hold: `{}`
+---@field tube? string `default`
+---@field priority? integer 0 is the most urgent, 4294967295 the least: 1024
+---@field delay? integer seconds before it becomes ready: 0
+---@field ttr? integer time to run, in seconds: 60
+---@field id? string the producer's own id
+---@field success? { callback: string|string[] }
+---@field error? { callback: string|string[], bury: boolean }
+---@field retry? { max: integer, delay: integer }
+---@field timeout? integer seconds
+
 --- Puts a job.
---
---     local id, message = queue.put { job = "send_email", data = { to = "…" }, delay = 60 }
---
--- Wrong options raise an error. A queue that does not take the job is none: then nil, a message and a code are
--- returned. `JOB_TOO_BIG`: it has more than the server's max-job-size, and was not sent. `DRAINING`, `OUT_OF_MEMORY`:
--- the server takes none now. `NOT_CONNECTED`: not sent. `UNKNOWN`: the connection went before the answer, so the job
--- may have been put.
--- @tparam table options
--- @tparam string options.job the handler's name
--- @param[opt={}] options.data anything JSON can hold
--- @tparam[opt="default"] string options.tube
--- @tparam[opt=1024] number options.priority 0 is the most urgent, 4294967295 the least
--- @tparam[opt=0] number options.delay whole seconds before it becomes ready
--- @tparam[opt=60] number options.ttr time to run, whole seconds
--- @tparam[opt] string options.id the producer's own id
--- @tparam[opt] table options.success `{ callback = url or list of them }`
--- @tparam[opt] table options.error `{ callback = …, bury = true }`
--- @tparam[opt] table options.retry `{ max = 5, delay = 10 }`
--- @tparam[opt] number options.timeout seconds
--- @treturn string the job's id
+---
+---     local id, message = queue.put { job = "send_email", data = { to = "…" }, delay = 60 }
+---
+--- Wrong options raise an error. A queue that does not take the job is none: then nil, a message and a code are
+--- returned. `JOB_TOO_BIG`: it has more than the server's max-job-size, and was not sent. `DRAINING`, `OUT_OF_MEMORY`:
+--- the server takes none now. `NOT_CONNECTED`: not sent. `UNKNOWN`: the connection went before the answer, so the job
+--- may have been put.
+---@param options lunastalk.Put
+---@return string? id of the job
+---@return string? message
+---@return string? code
 function queue.put(options)
   local fields, wrong = read(options)
   if not fields then
@@ -206,21 +209,20 @@ local function worst(problems, count)
 end
 
 --- Puts many jobs, in the order of the list: much faster than one after the other, since they do not wait for each
--- other's answers.
---
---     local ids, message, code, put, count = queue.put_many { { job = "import_row", data = row }, … }
---
--- All of them are checked before the first is sent, and a wrong option in any raises an error that has its number. When
--- the queue does not take one, nothing more is sent: then nil, a message with its number and a code are returned, as by
--- `queue.put`; and which were put nevertheless, also some behind it in the list. When the code is `UNKNOWN`, others of
--- the list may have been put too.
--- @tparam table list of options as `queue.put` takes them
--- @treturn[1] table the ids, in the order of the list
--- @treturn[2] nil
--- @treturn[2] string message
--- @treturn[2] string code
--- @treturn[2] table the ids of those that were put, under their numbers in the list; nil where others are
--- @treturn[2] number how many were put
+--- other's answers.
+---
+---     local ids, message, code, put, count = queue.put_many { { job = "import_row", data = row }, … }
+---
+--- All of them are checked before the first is sent, and a wrong option in any raises an error that has its number.
+--- When the queue does not take one, nothing more is sent: then nil, a message with its number and a code are returned,
+--- as by `queue.put`; and which were put nevertheless, also some behind it in the list: their ids under their numbers,
+--- and how many they are. When the code is `UNKNOWN`, others of the list may have been put too.
+---@param list lunastalk.Put[]
+---@return string[]? ids in the order of the list
+---@return string? message
+---@return string? code
+---@return table<integer, string>? put
+---@return integer? count
 function queue.put_many(list)
   local jobs, message = read_list(list)
   if not jobs then

@@ -33,16 +33,8 @@ function sandbox.watch(searchers, first)
   end
 end
 
-local function copy(from)
-  local to = {}
-  for key, value in next, from do
-    to[key] = value
-  end
-  return to
-end
-
--- `keeps`: what is new and may stay.
-local function restore(into, from, keeps)
+-- Has `into` hold what `from` holds. `keeps`: what is not there and may stay.
+local function copy(into, from, keeps)
   for key, value in next, into do
     if rawequal(rawget(from, key), nil) and not (keeps and keeps(key, value)) then
       rawset(into, key, nil)
@@ -60,20 +52,23 @@ local function is_library(name, value)
   return not rawequal(library, nil) and (rawequal(library, ANY) or rawequal(library, value))
 end
 
-local loaded, globals = package.loaded, _G
-local tables = { globals, getmetatable "" }
+local sethook, getmetatable, setmetatable = debug.sethook, debug.getmetatable, debug.setmetatable
+local loaded, string_metatable = package.loaded, getmetatable ""
+
+local tables = { _G, string_metatable, loaded }
 for _, library in next, { "string", "table", "math", "os", "io", "debug", "coroutine", "package", "bit", "jit" } do
   tables[#tables + 1] = loaded[library]
 end
-local sethook, getmetatable, setmetatable = debug.sethook, debug.getmetatable, debug.setmetatable
-local string_metatable = getmetatable ""
+local before = {} -- what was in each of them when the job began; kept, since the next finds nearly the same
+for i = 1, #tables do
+  before[i] = {}
+end
 
 --- Calls `f` and undoes what it did to the globals, the standard libraries and package.loaded.
 -- @return what f returns or raises
 function sandbox.run(f)
-  local before, modules = {}, copy(loaded)
   for i = 1, #tables do
-    before[i] = copy(tables[i])
+    copy(before[i], tables[i])
   end
   local fine, result = pcall(f)
   sethook()
@@ -81,9 +76,8 @@ function sandbox.run(f)
     setmetatable("", string_metatable) -- only then: LuaJIT throws all compiled code away
   end
   for i = 1, #tables do
-    restore(tables[i], before[i])
+    copy(tables[i], before[i], tables[i] == loaded and is_library)
   end
-  restore(loaded, modules, is_library)
   if not fine then
     error(result, 0)
   end

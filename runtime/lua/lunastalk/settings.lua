@@ -1,3 +1,3 @@
 --- The `settings:` of config.yml, as a table. What they mean is between the configuration and its handlers.
--- @module lunastalk.settings
+---@type table
 return require("lunastalk.json").decode(require("lunastalk.host").settings) or {}

@@ -1,15 +1,14 @@
 --- Testing handlers: runs them as the executor does, in the same Lua state as the spec, without any server.
---
---     local testing = require "lunastalk.testing"
---
---     it("greets", function()
---       testing.perform("greet", { name = "Ada" })
---       assert.succeeded()
---       assert.logged("info", "hello, Ada")
---     end)
---
--- What a job asks of the runtime is noted, and answered as if all were well. After each test everything is forgotten.
--- @module lunastalk.testing
+---
+---     local testing = require "lunastalk.testing"
+---
+---     it("greets", function()
+---       testing.perform("greet", { name = "Ada" })
+---       assert.succeeded()
+---       assert.logged("info", "hello, Ada")
+---     end)
+---
+--- What a job asks of the runtime is noted, and answered as if all were well. After each test everything is forgotten.
 local dispatch = require "lunastalk.dispatch"
 local fakehost = require "lunastalk.fakehost"
 local host = require "lunastalk.host"
@@ -120,13 +119,18 @@ local function retry_of(envelope, options)
   return { max = pick "max", delay = pick "delay" }
 end
 
+---@class lunastalk.AfterOptions What testing.after() may be told
+---@field attempt? integer 1
+---@field retry? { max: integer, delay: integer } else jobs.retry of config.yml
+---@field delay? number seconds that the handler asked for: 0
+---@field bury? boolean the envelope's error.bury: true
+
 --- What the worker would do with a job that ended so (`job/policy.c` decides, as in the worker).
--- @tparam string|table outcome "succeeded", "failed", "released", "buried" or "unavailable"; or a result of
---   perform(), whose attempt, retry and delay are taken where `options` do not say otherwise
--- @tparam[opt] table options `attempt` (1), `retry` (`{ max =, delay = }`; that of config.yml), `delay`: seconds that
---   the handler asked for (0), `bury`: the envelope's error.bury (true)
--- @treturn string "delete", "bury", "release" or "retry"
--- @treturn number seconds until it is ready again; of a retry the middle: from ten seconds up it varies by a tenth
+--- Returns too after how many seconds it is ready again; of a retry the middle: from ten up it varies by a tenth.
+---@param outcome string|lunastalk.Result `succeeded`, `failed` …, or a result, which has attempt, retry and delay too
+---@param options? lunastalk.AfterOptions
+---@return string verb `delete`, `bury`, `release` or `retry`
+---@return number seconds
 function testing.after(outcome, options)
   local result = type(outcome) == "table" and outcome or { outcome = outcome }
   options = options or {}
@@ -149,17 +153,34 @@ end
 
 local PERFORM = { attempt = true, tube = true, id = true, envelope = true }
 
+---@class lunastalk.PerformOptions What testing.perform() may be told
+---@field attempt? integer 1
+---@field tube? string `default`
+---@field id? string of the job: `1`, `2` …
+---@field envelope? table what its producer says beside job and data: `{ retry = { max = 2 } }`
+
+---@class lunastalk.Result What testing.perform() returns
+---@field outcome string `succeeded`, `failed`, `released`, `buried` or `unavailable`
+---@field reason? string why it failed or was buried
+---@field traceback? string the frames of the handler
+---@field delay? number seconds that it asked for with job:release
+---@field logs table[] what it logged: `{ level, message, context, template }`
+---@field puts table[] what it put: `{ job, data, tube, priority, delay, ttr, envelope }`
+---@field progress any[] the values of job:progress
+---@field touches integer how often it called job:touch
+---@field runtime number seconds
+---@field attempt integer
+---@field retry { max: integer, delay: integer } what holds for it: of the envelope, the handler, config.yml
+---@field verb string what the worker would do: `delete`, `bury`, `release` or `retry`
+---@field after number seconds until it is ready again
+
 --- Runs a job as the executor does: bootstrap, middleware, strict globals, outcome, error texts are the same code's.
--- Whatever it does to globals, to the standard libraries and to loaded modules is undone afterwards. Raises an error
--- for a handler that is not there or does not load, and for data that JSON cannot hold.
--- @tparam string name the handler's
--- @param[opt={}] data goes through JSON, as from a producer
--- @tparam[opt] table options `attempt` (1), `tube` ("default"), `id` of the job ("1", "2" …), `envelope`: what the
---   producer says beside job and data, `{ retry = { max = 2 }, success = { callback = "…" } }`
--- @treturn table `outcome` ("succeeded", "failed", "released", "buried", "unavailable"), `reason`, `traceback`,
---   `delay` that it asked for; what it did: `logs` (`{ level, message, context }`), `puts` (`{ job, data, tube,
---   priority, delay, ttr }`), `progress` (the values), `touches` (how often); `runtime` in seconds; `attempt`,
---   `retry`, and what the worker would do: `verb` and `after`, see testing.after()
+--- Whatever it does to globals, to the standard libraries and to loaded modules is undone afterwards. Raises an error
+--- for a handler that is not there or does not load, and for data that JSON cannot hold.
+---@param name string the handler's
+---@param data? any goes through JSON, as from a producer; `{}`
+---@param options? lunastalk.PerformOptions
+---@return lunastalk.Result
 function testing.perform(name, data, options)
   options = options or {}
   check_options("perform", options, PERFORM)
@@ -194,7 +215,7 @@ function testing.perform(name, data, options)
 end
 
 --- Runs the jobs that were put, those that these put, and so on until none is left. Delays are not waited for.
--- @treturn table the results of perform(), in the order in which they ran
+---@return lunastalk.Result[] results in the order in which they ran
 function testing.drain()
   local results, waiting = {}, fakehost.waiting
   local at = 1
@@ -211,19 +232,19 @@ function testing.drain()
 end
 
 --- Has os.time() and os.date() tell this time, until the end of the test; without one the real time again.
--- @tparam[opt] number time seconds since 1970
+---@param time? number seconds since 1970
 function testing.at(time)
   fakehost.at(time)
 end
 
 --- All that was put since the test began, by jobs and by the spec.
--- @treturn table as `puts` of testing.perform()
+---@return table[] puts as those of a result
 function testing.puts()
   return fakehost.puts
 end
 
 --- All that was logged since the test began.
--- @treturn table as `logs` of testing.perform()
+---@return table[] logs as those of a result
 function testing.logs()
   return fakehost.logs
 end

@@ -87,3 +87,18 @@ for name, violations in pairs {
     end
   end)
 end
+
+describe("scripts/lint-reference", function()
+  it("passes when the reference is what the comments say, and fails when it is not", function()
+    local dir = temp.dir()
+    assert(os.execute(("cp -a --parents jobs/README.md runtime/lua/lunastalk %s"):format(dir)))
+    assert.equal(0, (process.run { "scripts/lint-reference", dir }))
+    local file = dir .. "/runtime/lua/lunastalk/queue.lua"
+    temp.write(file, (temp.read(file):gsub("--- Puts a job.", "--- Puts another job.")))
+    local code, _, errors = process.run { "scripts/lint-reference", dir }
+    assert.same({ 1, "jobs/README.md: the reference is not what the comments say: run scripts/reference\n" },
+      { code, errors })
+    assert(os.execute(("cd %s && luajit $OLDPWD/scripts/reference"):format(dir)))
+    assert.equal(0, (process.run { "scripts/lint-reference", dir }))
+  end)
+end)

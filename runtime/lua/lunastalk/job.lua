@@ -1,0 +1,31 @@
+---@meta
+-- What a handler is given, for editors and for the reference: dispatch.lua makes it. Never loaded.
+
+---@class lunastalk.Handler What the file of a handler returns, if not the function alone
+--- runs a job: success is nothing or true, a failure is false and a reason, or an error
+---@field process fun(job: lunastalk.Job): boolean?, any?
+---@field timeout? number seconds that it may run; else jobs.timeout of config.yml, else the job's TTR
+---@field retry? { max: integer, delay: integer } runs after a failure; seconds before the first of them
+
+---@class lunastalk.Job What it is given
+---@field data any the envelope's `data`, decoded; `{}` when there was none
+---@field id string the job's number at its beanstalkd, which counts anew after a restart without `-b`
+---@field server string that beanstalkd's address
+---@field name string the handler's name
+---@field envelope table the whole envelope, with keys that Lunastalk does not know
+---@field tube string where it came from. Asked from beanstalkd when first read, which may raise an error
+---@field attempt integer 1 for the first; likewise
+--- starts the job's time anew, at its broker and at its limit: for long work that goes well
+---@field touch fun(self: lunastalk.Job)
+--- tells how far it has come, in 1 KB of JSON: `lunastalk status` and the job's record show it. Ten values a second are
+--- passed on, and the last one
+---@field progress fun(self: lunastalk.Job, value: number|string|boolean|table)
+--- whether this job is the first to name the key, within `ttl` seconds (a day): for the one step that must not be done
+--- twice. Given back when the job fails. Raises an error when Redis, which keeps the keys, cannot be asked
+---@field once fun(self: lunastalk.Job, key: string, ttl?: number): boolean
+--- the path of a directory of the job's own, the same at each call; it is removed after the job, however that ends
+---@field tempdir fun(self: lunastalk.Job): string
+--- puts the job back and ends it here; it runs again after `delay` seconds, one at least. No failure is counted
+---@field release fun(self: lunastalk.Job, options?: number|{ delay: number })
+--- buries the job and ends it here, whatever attempts are left
+---@field bury fun(self: lunastalk.Job, reason?: string)
