@@ -360,10 +360,13 @@ describe("lunastalk test", function()
     temp.write(dir .. "/spec/trivial_spec.lua", [[
       local testing = require "lunastalk.testing"
       it("is quick", function()
-        local start = os.clock() -- a machine that does something else meanwhile is not meant
-        for _ = 1, 1000 do testing.perform "trivial" end
-        local spent = os.clock() - start
-        assert.is_true(spent < 0.2, spent)
+        local best, tries = 1 / 0, 0
+        repeat -- what is slow is so each time; a machine that does much else meanwhile is not meant
+          local start = os.clock()
+          for _ = 1, 1000 do testing.perform "trivial" end
+          best, tries = math.min(best, os.clock() - start), tries + 1
+        until best < 0.2 or tries == 5
+        assert.is_true(best < 0.2, best)
       end)]])
     local code, output, errors = worker.lunastalk("test", { cwd = dir })
     assert.equal(0, code, output .. errors)
