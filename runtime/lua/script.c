@@ -1,6 +1,7 @@
 #include "lua/script.h"
 
 #include "base/files.h"
+#include "base/suggest.h"
 #include "job/policy.h"
 #include "lua/bindings.h"
 #include "lua/vm.h"
@@ -49,6 +50,20 @@ static int host_after(lua_State *L)
     return 3;
 }
 
+/* suggest(word, candidates) → the closest, or nil: suggest.h. */
+static int host_suggest(lua_State *L)
+{
+    size_t count = lua_objlen(L, 2);
+    const char **candidates = lua_newuserdata(L, (count + 1) * sizeof *candidates);
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 2, (int)i + 1);
+        candidates[i] = lua_tostring(L, -1); // the table holds it
+        lua_pop(L, 1);
+    }
+    lua_pushstring(L, suggest(luaL_checkstring(L, 1), candidates, count));
+    return 1;
+}
+
 /* A job has ended: its temporary files go. */
 static int host_tidy(lua_State *L)
 {
@@ -78,7 +93,8 @@ static int run(lua_State *L)
 {
     const struct script *script = *(struct script **)lua_touserdata(L, 1);
     bindings_open(L, script->host);
-    static const luaL_Reg functions[] = {{"after", host_after}, {"tidy", host_tidy}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"after", host_after}, {"suggest", host_suggest}, {"tidy", host_tidy}, {NULL, NULL}};
     lua_getglobal(L, "require");
     lua_pushliteral(L, "lunastalk.host");
     lua_call(L, 1, 1);

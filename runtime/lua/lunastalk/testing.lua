@@ -63,7 +63,9 @@ end
 
 local function unknown(files, name)
   local names = names_of(files)
-  return format("there is no handler %s in %s/; there %s", tostring(name), files.shown,
+  local closest = host.suggest(tostring(name), names)
+  return format("there is no handler %s in %s/%s; there %s", tostring(name), files.shown,
+    closest and " (did you mean " .. closest .. "?)" or "",
     #names == 0 and "are none" or (#names == 1 and "is " or "are ") .. concat(names, ", "))
 end
 
