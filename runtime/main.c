@@ -17,6 +17,7 @@ static const struct command {
     const char *summary;
 } commands[] = {
     {"run", command_run, "take jobs from beanstalkd and run them"},
+    {"dev", command_dev, "beanstalkd, Redis and a worker of this project's own, for development"},
     {"put", command_put, "put a job, or a file of them, into a tube"},
     {"exec", command_exec, "try one job, outside the queue"},
     {"status", command_status, "the workers and what they do"},

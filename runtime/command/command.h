@@ -15,6 +15,7 @@ enum exit_code {
 };
 
 int command_run(int argc, char **argv);
+int command_dev(int argc, char **argv);
 int command_put(int argc, char **argv);
 int command_exec(int argc, char **argv);
 int command_stats(int argc, char **argv);

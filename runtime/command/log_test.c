@@ -143,6 +143,8 @@ int command_log_test(int argc, char **argv)
         fprintf(stderr, "lunastalk log-test: %s\n", error.text);
         exit_code = EXIT_CONFIG;
     } else {
+        if (config->dev.redis)
+            options_tell_dev("log-test", config);
         exit_code = run(config, password);
     }
     config_free(config);

@@ -182,6 +182,14 @@ struct config *options_parse(const struct options *options, int argc, char **arg
     return config;
 }
 
+/* One address names all of it: beanstalkd's, unless that is told otherwise. */
+void options_tell_dev(const char *command, const struct config *config)
+{
+    const char *server = config->dev.beanstalkd ? config->beanstalkd.server : config->redis.server;
+    if (config->dev.beanstalkd || config->dev.redis)
+        fprintf(stderr, "lunastalk %s: (dev, %s)\n", command, server);
+}
+
 int option_number(
     const char *what, const char *text, uint64_t least, uint64_t most, uint64_t *number, struct error *error)
 {

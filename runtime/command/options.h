@@ -39,6 +39,9 @@ struct options {
  */
 struct config *options_parse(const struct options *options, int argc, char **argv, int *count, int *exit_code);
 
+/* Before a command connects: says on stderr that a `lunastalk dev` gave the address of a server, where one did. */
+void options_tell_dev(const char *command, const struct config *config);
+
 /* A whole number from `least` to `most` and nothing else. 0, or -1 and `error` ("--ttr: '1x' is no number from …"). */
 int option_number(
     const char *what, const char *text, uint64_t least, uint64_t most, uint64_t *number, struct error *error);

@@ -68,6 +68,7 @@ static int run(const struct config *config, const struct worker_options *options
 {
     static const int exit_codes[] = {
         [WORKER_DONE] = EXIT_DONE, [WORKER_CUT] = EXIT_FAILED, [WORKER_REFUSED] = EXIT_CONFIG};
+    options_tell_dev("run", config);
     ignore_signals();
     return exit_codes[worker_run(config, options)];
 }

@@ -14,9 +14,18 @@ bool session_open(struct session *session, const struct options *options, int ar
     return session->config;
 }
 
+/* Where the jobs go, once. */
+static void tell_dev(struct session *session, bool by_dev)
+{
+    if (by_dev && !session->told)
+        options_tell_dev(session->command, session->config);
+    session->told = session->told || by_dev;
+}
+
 bool session_connect(struct session *session)
 {
     struct error error;
+    tell_dev(session, session->config->dev.beanstalkd);
     session->client = client_open(session->config->beanstalkd.server, &error);
     if (!session->client)
         session_failed(session, "%s", error.text);
@@ -34,6 +43,7 @@ int session_try_redis(struct session *session, struct error *error)
     }
     if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, error) < 0)
         return EXIT_CONFIG;
+    tell_dev(session, config->dev.redis);
     session->redis = redis_client_open(config, password, error);
     return session->redis ? EXIT_DONE : EXIT_UNREACHABLE;
 }
@@ -103,7 +113,7 @@ static void append_word(struct buffer *out, const char *word)
 void session_address(const struct session *session, struct buffer *out)
 {
     const char *server = session->config->beanstalkd.server;
-    if (strcmp(server, "127.0.0.1:11300") == 0)
+    if (strcmp(server, "127.0.0.1:11300") == 0 || session->config->dev.beanstalkd)
         return;
     buffer_append_text(out, " --beanstalkd ");
     append_word(out, server);

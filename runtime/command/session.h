@@ -14,6 +14,7 @@ struct session {
     struct config *config;
     struct client *client;      // NULL before session_connect()
     struct redis_client *redis; // NULL before session_connect_redis()
+    bool told;                  // that a `lunastalk dev` is talked to
     int count;                  // positional arguments
     char **arguments;
 };
@@ -24,7 +25,7 @@ bool session_open(struct session *session, const struct options *options, int ar
 bool session_connect(struct session *session);
 /*
  * The same for Redis. False: leave with *exit_code, EXIT_CONFIG when the configuration names none. session_try_redis()
- * says nothing: it returns EXIT_DONE, or the exit code and `error`.
+ * says nothing of that: it returns EXIT_DONE, or the exit code and `error`.
  */
 bool session_connect_redis(struct session *session, int *exit_code);
 int session_try_redis(struct session *session, struct error *error);

@@ -48,8 +48,10 @@ static const char *read_file(const char *path, struct buffer *bytes)
 /* ---- from file, environment and flags to the struct ---- */
 
 struct source {
-    const char *name;  // NULL when there is no file
-    const char *fault; // why it has no bytes
+    const char *name;      // NULL when there is no file
+    const char *directory; // of the project, where there is none; NULL: the current one
+    bool live;             // a dev that lives in the project has a say
+    const char *fault;     // why it has no bytes
     const char *bytes;
     size_t size;
 };
@@ -66,11 +68,14 @@ static const char *absolute(struct reading *reading, const char *name)
     return path;
 }
 
-static void locate(struct reading *reading, struct loaded *loaded, const char *name)
+static void locate(struct reading *reading, struct loaded *loaded, const struct source *source)
 {
+    const char *name = source->name;
     while (name && strncmp(name, "./", 2) == 0)
         name += 2;
-    const char *path = absolute(reading, name), *slash = strrchr(path, '/');
+    const char *path =
+        !name && source->directory ? arena_printf(reading->arena, "%s/", source->directory) : absolute(reading, name);
+    const char *slash = strrchr(path, '/');
     loaded->config.file = name ? path : NULL;
     reading->directory = arena_copy(reading->arena, path, slash == path ? 1 : (size_t)(slash - path));
     loaded->config.directory = reading->directory;
@@ -114,14 +119,19 @@ static struct config *build(const struct source *source, char *const *environmen
     struct loaded *loaded = mem_new(sizeof *loaded);
     struct problems problems = {errors, 0};
     struct reading reading = {&loaded->arena, &problems, NULL};
+    struct dev dev;
     loaded->environment = environment;
     loaded->flags = copy_flags(&reading, flags, flag_count);
     loaded->flag_count = flag_count;
-    locate(&reading, loaded, source->name);
+    locate(&reading, loaded, source);
+    bool lives = source->live && dev_find(reading.directory, &dev);
     read_defaults(&reading, loaded);
     read_source(&reading, loaded, source);
+    const char *place = lives ? overrides_dev(&reading, &dev, loaded) : NULL;
     overrides_environment(&reading, environment, loaded);
     overrides_flags(&reading, flags, flag_count, loaded);
+    if (lives)
+        overrides_dev_settle(&dev, place, loaded);
     problems_close(&problems);
     if (!problems.count)
         return &loaded->config;
@@ -136,13 +146,24 @@ struct config *config_parse(const char *file, const char *bytes, size_t size, ch
     return build(&source, environment, flags, flag_count, errors);
 }
 
+/* One that may not be looked at is there. */
+static bool is_there(const char *name)
+{
+    return access(name, F_OK) == 0 || errno != ENOENT;
+}
+
 struct config *config_load(const char *file, char *const *environment, const struct config_flag *flags,
     size_t flag_count, struct buffer *errors)
 {
     struct buffer bytes = {0};
-    struct source source = {.name = file ? file : overrides_variable(environment, "LUNASTALK_CONFIG")};
-    if (!source.name && (access("config.yml", F_OK) == 0 || errno != ENOENT))
+    struct source source = {.name = file ? file : overrides_variable(environment, "LUNASTALK_CONFIG"), .live = true};
+    if (!source.name && is_there("config.yml"))
         source.name = "config.yml";
+    char *above = source.name ? NULL : dev_above();
+    char *name = above ? mem_printf("%s/config.yml", above) : NULL;
+    source.directory = above;
+    if (name && is_there(name))
+        source.name = name;
     if (source.name)
         source.fault = read_file(source.name, &bytes);
     if (!source.fault && buffer_size(&bytes)) {
@@ -151,6 +172,8 @@ struct config *config_load(const char *file, char *const *environment, const str
     }
     struct config *config = build(&source, environment, flags, flag_count, errors);
     buffer_free(&bytes);
+    free(above);
+    free(name);
     return config;
 }
 

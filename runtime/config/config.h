@@ -1,8 +1,9 @@
 #ifndef LUNASTALK_CONFIG_CONFIG_H
 #define LUNASTALK_CONFIG_CONFIG_H
 /*
- * The configuration: config.yml, overridden by LUNASTALK_… of the environment, overridden by flags, checked against one
- * table (schema.c) and frozen into a struct. Everything in the struct is owned by it and lives until config_free().
+ * The configuration: config.yml, overridden by the `lunastalk dev` that lives in the project (dev.h), overridden by
+ * LUNASTALK_… of the environment, overridden by flags, checked against one table (schema.c) and frozen into a struct.
+ * Everything in the struct is owned by it and lives until config_free().
  */
 #include "base/buffer.h"
 #include "base/level.h"
@@ -100,6 +101,9 @@ struct config {
     const struct config_sink *log;
     size_t log_count;
     const char *settings; // a JSON object
+    struct {
+        bool beanstalkd, redis; // whether the server is named by a `lunastalk dev`
+    } dev;
 };
 
 /*
@@ -114,14 +118,15 @@ struct config_flag {
 };
 
 /*
- * Reads and checks. `file` NULL: that of LUNASTALK_CONFIG, else ./config.yml if there is one. `environment` is environ;
+ * Reads and checks. `file` NULL: that of LUNASTALK_CONFIG, else ./config.yml if there is one, else that of the directory
+ * above in which a `lunastalk dev` lives, if it has one. `environment` is environ;
  * an empty variable counts as unset, an unknown LUNASTALK_… is an error. NULL when anything is wrong: then all of it is
  * appended to `errors`, one "place: what; what to do" per line, a place being "config.yml:3:12" (file, line, column), a
  * variable or a flag.
  */
 struct config *config_load(const char *file, char *const *environment, const struct config_flag *flags,
     size_t flag_count, struct buffer *errors);
-/* The same from bytes, which may be anything; `file` is their name in messages and need not exist. */
+/* The same from bytes, which may be anything, and without a dev; `file` is their name in messages, need not exist. */
 struct config *config_parse(const char *file, const char *bytes, size_t size, char *const *environment,
     const struct config_flag *flags, size_t flag_count, struct buffer *errors);
 /* The same from the same file, environment and flags, whose texts must still be there. */

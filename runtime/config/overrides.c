@@ -9,6 +9,39 @@
 
 enum { PREFIX_SIZE = sizeof PREFIX - 1 };
 
+/* The place of an option in the table. */
+static size_t find(const char *path)
+{
+    size_t i = 0;
+    while (strcmp(schema.options[i].path, path) != 0)
+        i++;
+    return i;
+}
+
+const char *overrides_dev(struct reading *reading, const struct dev *dev, struct loaded *loaded)
+{
+    const char *place = arena_printf(reading->arena, "lunastalk dev, pid %lld", (long long)dev->pid);
+    const char *const values[][2] = {{"beanstalkd.server", dev->beanstalkd}, {"redis.server", dev->redis}};
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        schema_read_option(reading, &schema, &schema.options[find(values[i][0])],
+            node_given(reading->arena, arena_copy(reading->arena, values[i][1], strlen(values[i][1])), place), loaded,
+            loaded->origins);
+    return place;
+}
+
+void overrides_dev_settle(const struct dev *dev, const char *place, struct loaded *loaded)
+{
+    struct config *config = &loaded->config;
+    config->dev.beanstalkd = loaded->origins[find("beanstalkd.server")] == place;
+    config->dev.redis = loaded->origins[find("redis.server")] == place;
+    if (!config->redis.server || strcmp(config->redis.server, dev->redis) != 0)
+        return;
+    config->redis.user = config->redis.password = config->redis.password_file = NULL;
+    loaded->origins[find("redis.user")] = place;
+    loaded->origins[find("redis.password")] = place;
+    loaded->origins[find("redis.password_file")] = place;
+}
+
 static const char *variable_name(struct arena *arena, const char *path)
 {
     char *name = arena_printf(arena, PREFIX "%s", path);

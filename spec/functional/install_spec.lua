@@ -66,6 +66,11 @@ describe("make install", function()
       assert.equal(0, code, output .. errors)
     end
     assert.matches("2 successes / 0 failures / 0 errors", output)
+    local dev = process.spawn({ prefix .. "/bin/lunastalk", "dev", "--allow-root" }, { cwd = dir })
+    dev:expect "handlers are loaded"
+    assert.equal(0, (process.run({ prefix .. "/bin/lunastalk", "put", "ok" }, { cwd = dir })))
+    dev:expect "debug ok: job finished"
+    assert.equal(0, (dev:stop()))
     make("uninstall", prefix)
     assert.equal("", files_in(prefix))
   end)
