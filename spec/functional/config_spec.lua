@@ -70,8 +70,8 @@ describe("lunastalk", function()
   it("suggests what was meant", function()
     assert.same({ 64, "", "lunastalk: unknown command 'stast'; did you mean 'stats'?\n" },
       { worker.lunastalk "stast" })
-    assert.same({ 64, "", "lunastalk: unknown command 'brew'; 'lunastalk --help' lists them\n" },
-      { worker.lunastalk "brew" })
+    assert.same({ 64, "", "lunastalk: unknown command 'frobnicate'; 'lunastalk --help' lists them\n" },
+      { worker.lunastalk "frobnicate" })
   end)
 
   it("helps with each command, whatever else is on the line", function()
