@@ -1,6 +1,7 @@
 #include "base/embed.h"
 #include "command/command.h"
 #include "command/options.h"
+#include "command/owner.h"
 #include "job/envelope.h"
 
 #include <errno.h>
@@ -23,7 +24,7 @@ static const char details[] =
     "\n"
     "Both work at once: `lunastalk test` runs the spec. A .busted file is left too where there is none, with which "
     "plain\n"
-    "`busted` works. No file is overwritten.\n"
+    "`busted` works. No file is overwritten. Root becomes the owner of the project.\n"
     "\n"
     "Exit codes: 0 written; 1 not: a file is there already, or cannot be written; 64 wrong usage;\n"
     "78 the configuration is wrong.\n";
@@ -95,6 +96,7 @@ static int create(struct file *files, size_t count, const char *name, const char
 
 static int begin(const struct config *config, const char *name)
 {
+    struct error error;
     char base[ENVELOPE_NAME_LONGEST + 1];
     struct file files[] = {
         {.start = template_handler, .end = template_handler_end},
@@ -113,6 +115,10 @@ static int begin(const struct config *config, const char *name)
                 shown(files[i].path, config->directory));
             return EXIT_FAILED;
         }
+    if (owner_become(config->directory, &error) < 0) { // the files are to be his
+        fprintf(stderr, "lunastalk new: %s\n", error.text);
+        return EXIT_FAILED;
+    }
     return create(files, access(files[2].path, F_OK) == 0 ? 2 : 3, name, base, config->directory);
 }
 

@@ -1,6 +1,9 @@
 --- `lunastalk new`, and `lunastalk test` with what it wrote.
 local process = require "spec.support.process"
+local pwd = require "posix.pwd"
+local stat = require "posix.sys.stat"
 local temp = require "spec.support.temp"
+local unistd = require "posix.unistd"
 local worker = require "spec.support.worker"
 
 local PATH = worker.built "":sub(1, -2) .. ":" .. os.getenv "PATH"
@@ -58,6 +61,16 @@ describe("lunastalk new", function()
     assert.is_true(exists(dir .. "/app/handlers/x.lua"))
     local code, output = lunastalk(dir, "test", "spec/jobs/x_spec.lua")
     assert.equal(0, code, output)
+  end)
+
+  it("leaves files of the project's owner, also for root", function()
+    local dir = temp.dir()
+    local about = assert(pwd.getpwnam "nobody")
+    if unistd.geteuid() == 0 then
+      assert(os.execute("chown nobody " .. dir))
+    end
+    assert.equal(0, (lunastalk(dir, "new", "x")))
+    assert.equal(unistd.geteuid() == 0 and about.pw_uid or unistd.geteuid(), stat.stat(dir .. "/jobs/x.lua").st_uid)
   end)
 
   it("overwrites nothing", function()

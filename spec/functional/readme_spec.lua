@@ -76,6 +76,34 @@ describe("README.md", function()
     assert.equal(2, ran)
   end)
 
+  it("has a tested handler running after five commands", function()
+    local dir = project()
+    local commands = {}
+    for line in blocks("README.md", "console")[1].body:gmatch "[^\n]+" do
+      table.insert(commands, line)
+    end
+    assert.equal(5, #commands)
+    local env = { PATH = dir .. "/bin:" .. os.getenv "PATH", HOME = dir }
+    local function shell(command)
+      local code, output, errors = process.run({ "bash", "-euc", command }, { cwd = dir, user = user, env = env })
+      assert.equal(0, code, output .. errors)
+      return output .. errors
+    end
+    shell(commands[1])
+    dir = dir .. "/shop"
+    shell(commands[2])
+    assert.matches("2 successes / 0 failures", shell(commands[3]))
+    local argv = {}
+    for word in commands[4]:gmatch "%S+" do
+      table.insert(argv, word)
+    end
+    local dev = process.spawn(argv, { cwd = dir, user = user, env = env })
+    dev:expect "connected to beanstalkd"
+    assert.matches("put greet as job 1 into tube default.*%(dev, 127.0.0.1:%d+%)\n", shell(commands[5]))
+    dev:expect "info greet: hello, Ada"
+    assert.equal(0, (dev:stop()))
+  end)
+
   it("puts jobs from PHP", function()
     local server, dir = beanstalkd.start {}, project()
     local php = blocks("README.md", "php")[1].body
