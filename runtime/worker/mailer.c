@@ -9,16 +9,13 @@
 
 #include "base/memory.h"
 #include "config/arena.h"
-#include "config/secret.h"
 #include "log/digest.h"
 #include "log/log.h"
 #include "redis/digests.h"
-#include "transfer/mail.h"
+#include "worker/letter.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 enum {
     RETRY_S = 60,
@@ -166,58 +163,13 @@ static void on_mailed(void *context, const char *why)
         rest(mailer, mailer->config.email.interval_s * UINT64_C(1000));
 }
 
-/* The worker's id without the host, which stands before it in a subject. */
-static const char *short_name(const struct identity *identity)
-{
-    return identity->id + strlen(identity->host) + 1;
-}
-
-static void send_mail(struct mailer *mailer, const char *password)
-{
-    const struct identity *identity = mailer->sinks->identity;
-    const struct config_sink *config = &mailer->config;
-    struct buffer subject = {0}, text = {0};
-    struct timeval now;
-    char id[96], from[80];
-    gettimeofday(&now, NULL);
-    snprintf(id, sizeof id, "%s.%lld.%06ld", identity->instance, (long long)now.tv_sec, (long)now.tv_usec);
-    snprintf(from, sizeof from, "lunastalk@%s", *identity->host ? identity->host : "localhost");
-    digest_subject(&subject, &mailer->leaving, identity->host, short_name(identity));
-    digest_text(&text, &mailer->leaving, identity->id);
-    const struct mail mail = {
-        .server = config->email.server,
-        .user = config->email.user,
-        .password = password,
-        .ca_file = config->email.ca_file,
-        .from = config->email.from ? config->email.from : from,
-        .addresses = config->email.address,
-        .address_count = config->email.address_count,
-        .subject = buffer_text(&subject),
-        .subject_size = buffer_size(&subject),
-        .text = buffer_text(&text),
-        .size = buffer_size(&text),
-        .time_ms = (uint64_t)now.tv_sec * 1000,
-        .id = id,
-    };
-    if (!mailer->sinks->transfers)
-        mailer->sinks->transfers = transfer_loop_new(mailer->sinks->loop);
-    mail_send(mailer->sinks->transfers, &mail, on_mailed, mailer);
-    buffer_free(&subject);
-    buffer_free(&text);
-}
-
 static void mail_leaving(struct mailer *mailer)
 {
-    char password[SECRET_ROOM];
     struct error error;
-    const struct config_sink *config = &mailer->config;
     mailer->state = MAILER_MAILING;
     mailer->shared = false;
-    if (secret_read(password, "log.password", config->email.password, config->email.password_file, &error) < 0)
+    if (letter_send(mailer->sinks, &mailer->config, &mailer->leaving, on_mailed, mailer, &error) < 0)
         give_back(mailer, error.text);
-    else
-        send_mail(mailer, password);
-    explicit_bzero(password, sizeof password);
 }
 
 /* Nobody else mails what leaves: now, or when it is due. */
