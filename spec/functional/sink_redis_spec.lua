@@ -1,6 +1,5 @@
 --- A list in Redis as a sink of `log:`; sinks with a buffer; sinks that come and go.
 local barrier = require "spec.support.barrier"
-local cjson = require "cjson"
 local jobs = require "spec.support.jobs"
 local logs = require "spec.support.logs"
 local redis = require "spec.support.redis"
@@ -164,10 +163,7 @@ describe("a reload", function()
     local told = { to = "stdout", level = "info" }
     local w = logs.start { told, FILE }
     local function reload(log, who)
-      temp.write(w.dir .. "/config.yml", (cjson.encode(logs.configure(w.tube, log)):gsub("\\/", "/")))
-      local mark = w:mark()
-      w:kill(signal.SIGHUP)
-      w:log("reloaded: ", 10, mark)
+      logs.reload(w, log)
       logs.run(w, { who = who, last = 1 })
     end
     logs.whole_over(w, { "sink.log" }, function()
