@@ -2,8 +2,14 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "log/log.h"
 
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 char *sink_name(const struct config_sink *config)
 {
@@ -30,4 +36,30 @@ bool sink_same_fault(const char *a, const char *b)
         if (*a != *b || !*a)
             return *a == *b;
     }
+}
+
+bool sink_say(const char *format, ...)
+{
+    char line[700];
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    va_list arguments;
+    va_start(arguments, format);
+    int size = vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    size_t length = (size_t)size < sizeof line ? (size_t)size : sizeof line - 1;
+    line[length - 1] = '\n';
+    return poll(&ready, 1, 0) == 1 && write(STDERR_FILENO, line, length) >= 0;
+}
+
+void sink_lost(const char *kind, const char *which, unsigned long long records)
+{
+    if (!records)
+        return;
+    char *name = mem_printf("%s %s", kind, which);
+    if (log_takes(LEVEL_WARNING))
+        LOG(LEVEL_WARNING, "{count} records for the log to {sink} were lost: it was closed before they were written",
+            F_NUMBER("count", records), F_TEXT("sink", name));
+    else
+        sink_say("lunastalk: %llu records for the log to %s were lost\n", records, name);
+    free(name);
 }

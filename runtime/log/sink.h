@@ -40,7 +40,7 @@ struct sink_class {
     void (*reopen)(void *state);
     /*
      * From log_open(), in the running loop, or from log_close(), after which the loop runs once more: writes what it still
-     * can, and frees then. Nothing is told to the log any more.
+     * can, and frees then. Of the sink nothing is told to the log any more, but by sink_lost().
      */
     void (*close)(void *state);
 };
@@ -58,5 +58,12 @@ void sink_failed(struct sink *sink, const char *why);
 void sink_counts_failure(struct sink *sink, const char *why);
 /* It has written that many records; `lost` were dropped since it last said so: told to the others, and to itself. */
 void sink_wrote(struct sink *sink, unsigned long long records, unsigned long long lost);
+/*
+ * It is closed, and had these records still: told to the log, or on stderr where that has ended. `kind` and `which` are the
+ * name: "file", "/var/log/worker.log".
+ */
+void sink_lost(const char *kind, const char *which, unsigned long long records);
+/* A line, for whoever looks on stderr when the log itself says nothing. False: nobody reads it. */
+bool sink_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
