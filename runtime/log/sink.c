@@ -28,11 +28,24 @@ char *sink_name(const struct config_sink *config)
     return name;
 }
 
+static bool is_digit(char byte)
+{
+    return byte >= '0' && byte <= '9';
+}
+
+/* Behind the number there. One behind a colon is a code, and stays: "RCPT failed: 550". */
+static const char *skip_number(const char *start, const char *at)
+{
+    bool code = at - start >= 2 && at[-1] == ' ' && at[-2] == ':';
+    bool within = at > start && is_digit(at[-1]);
+    return code || within ? at : at + strspn(at, "0123456789");
+}
+
 bool sink_same_fault(const char *a, const char *b)
 {
-    for (;; a++, b++) {
-        a += strspn(a, "0123456789");
-        b += strspn(b, "0123456789");
+    for (const char *start_a = a, *start_b = b;; a++, b++) {
+        a = skip_number(start_a, a);
+        b = skip_number(start_b, b);
         if (*a != *b || !*a)
             return *a == *b;
     }

@@ -49,7 +49,10 @@ extern const struct sink_class sink_stream, sink_file;
 
 /* "stdout", "file /var/log/worker.log": what tells sinks apart, in messages and over a reload. Freed by the caller. */
 char *sink_name(const struct config_sink *config);
-/* Whether both texts tell of one fault: they are the same but for numbers, such as how long something took. */
+/*
+ * Whether both texts tell of one fault: they are the same but for numbers, such as how long something took. A number behind
+ * a colon and a space is a code, and another code another fault.
+ */
 bool sink_same_fault(const char *a, const char *b);
 
 /* It cannot write: told to the other sinks once per fault, and to stderr once a minute. */
