@@ -16,10 +16,10 @@ enum { LIMIT_MS = 35 * 1000 }; // a mail has 30 s
 static const char details[] =
     "Writes a record of each level, debug to emergency, to the sinks of log: as a worker would, waits until they are\n"
     "written, 35 s at most, and tells what became of them. A mail goes out at once, whatever the interval.\n"
-    "Run it as the user of the workers, since it makes the files as they do.\n"
+    "Run it as the user of the workers, since it makes the files as they do: root's they could not write.\n"
     "\n"
     "Exit codes: 0 every sink has written all that its level lets through; 1 one has not: which and why is shown;\n"
-    "64 wrong usage; 78 the configuration is wrong.\n";
+    "64 wrong usage; 78 the configuration is wrong, or it was started as root without --allow-root.\n";
 
 struct log_test {
     uv_loop_t loop;
@@ -125,7 +125,13 @@ static int run(const struct config *config, const char *password)
 
 int command_log_test(int argc, char **argv)
 {
-    const struct option_spec specs[] = {{.name = "redis"}, {.name = "log-level"}, {0}};
+    const char *allow_root = NULL;
+    const struct option_spec specs[] = {
+        {"allow-root", NULL, "run as root, whose the new files are then", .value = &allow_root},
+        {.name = "redis"},
+        {.name = "log-level"},
+        {0},
+    };
     const struct options options = {
         .command = "log-test",
         .usage = "",
@@ -139,7 +145,13 @@ int command_log_test(int argc, char **argv)
     struct config *config = options_parse(&options, argc, argv, &count, &exit_code);
     if (!config)
         return exit_code;
-    if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, &error) < 0) {
+    if (geteuid() == 0 && !allow_root) {
+        fputs("lunastalk log-test: it does not run as root: the files would be root's, which the workers cannot write."
+              " Start it as their user, or say --allow-root\n",
+            stderr);
+        exit_code = EXIT_CONFIG;
+    } else if (secret_read(password, "redis.password", config->redis.password, config->redis.password_file, &error) <
+               0) {
         fprintf(stderr, "lunastalk log-test: %s\n", error.text);
         exit_code = EXIT_CONFIG;
     } else {

@@ -96,9 +96,9 @@ void digest_export(struct buffer *out, const struct digest *digest, const char *
     buffer_append_text(out, "[");
     for (size_t i = 0; i < digest->count; i++) {
         const struct digest_group *group = &digest->groups[i];
-        buffer_printf(out, "%s{\"level\":%d,\"count\":%llu,\"first\":%llu,\"last\":%llu", i ? "," : "",
+        buffer_printf(out, "%s{\"level\":%d,\"count\":%llu,\"first\":%llu,\"last\":%llu,\"workers\":%u", i ? "," : "",
             (int)group->level, (unsigned long long)group->count, (unsigned long long)group->first_ms,
-            (unsigned long long)group->last_ms);
+            (unsigned long long)group->last_ms, group->workers);
         put_member(out, "channel", group->channel);
         put_member(out, "message", group->message);
         put_member(out, "shown", group->shown);

@@ -59,3 +59,8 @@ unsigned long long kept_count(const char *lines, size_t size)
         count++;
     return count;
 }
+
+unsigned long long kept_lost(const struct kept *kept)
+{
+    return kept_count(buffer_data(&kept->lines), buffer_size(&kept->lines)) + kept->dropped;
+}

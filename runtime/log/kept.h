@@ -23,6 +23,8 @@ void kept_consume(struct kept *kept, size_t size);
 size_t kept_whole(const struct kept *kept, size_t most);
 /* The count, which begins anew. */
 unsigned long long kept_take_dropped(struct kept *kept);
+/* What is lost when it goes: all that waits, and the count. */
+unsigned long long kept_lost(const struct kept *kept);
 /* Lines among the first `size` bytes. */
 unsigned long long kept_count(const char *lines, size_t size);
 

@@ -7,7 +7,6 @@
 #include "log/held.h"
 #include "log/sink.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,20 +300,15 @@ static bool is_told(struct sink *sink, const char *why)
     return false;
 }
 
-/* A line for whoever looks there when the log itself says nothing; where nobody reads it, it is lost. */
+/* On stderr, once a minute as long as somebody reads it. */
 static void note(struct sink *sink, const char *why)
 {
-    char line[FAULT_ROOM + 512];
-    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
     uint64_t now = clock_ns();
     if (sink->class == &sink_stream || (sink->noted_ns && now - sink->noted_ns < NOTE_EVERY_NS))
         return;
-    sink->noted_ns = now;
-    int size = snprintf(line, sizeof line, "lunastalk: the log to %s fails: %s (failures so far: %llu)\n", sink->name,
-        why, sink->failures);
-    size_t length = (size_t)size < sizeof line ? (size_t)size : sizeof line - 1;
-    if (poll(&ready, 1, 0) != 1 || write(STDERR_FILENO, line, length) < 0)
-        sink->noted_ns = 0;
+    bool read =
+        sink_say("lunastalk: the log to %s fails: %s (failures so far: %llu)\n", sink->name, why, sink->failures);
+    sink->noted_ns = read ? now : 0;
 }
 
 void sink_counts_failure(struct sink *sink, const char *why)

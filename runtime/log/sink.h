@@ -40,7 +40,7 @@ struct sink_class {
     void (*reopen)(void *state);
     /*
      * From log_open(), in the running loop, or from log_close(), after which the loop runs once more: writes what it still
-     * can, and frees then. Nothing is told to the log any more.
+     * can, and frees then. Of the sink nothing is told to the log any more, but by sink_lost().
      */
     void (*close)(void *state);
 };
@@ -49,7 +49,10 @@ extern const struct sink_class sink_stream, sink_file;
 
 /* "stdout", "file /var/log/worker.log": what tells sinks apart, in messages and over a reload. Freed by the caller. */
 char *sink_name(const struct config_sink *config);
-/* Whether both texts tell of one fault: they are the same but for numbers, such as how long something took. */
+/*
+ * Whether both texts tell of one fault: they are the same but for numbers, such as how long something took. A number behind
+ * a colon and a space is a code, and another code another fault.
+ */
 bool sink_same_fault(const char *a, const char *b);
 
 /* It cannot write: told to the other sinks once per fault, and to stderr once a minute. */
@@ -58,5 +61,12 @@ void sink_failed(struct sink *sink, const char *why);
 void sink_counts_failure(struct sink *sink, const char *why);
 /* It has written that many records; `lost` were dropped since it last said so: told to the others, and to itself. */
 void sink_wrote(struct sink *sink, unsigned long long records, unsigned long long lost);
+/*
+ * It is closed, and had these records still: told to the log, or on stderr where that has ended. `kind` and `which` are the
+ * name: "file", "/var/log/worker.log".
+ */
+void sink_lost(const char *kind, const char *which, unsigned long long records);
+/* A line, for whoever looks on stderr when the log itself says nothing. False: nobody reads it. */
+bool sink_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

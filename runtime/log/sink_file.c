@@ -54,14 +54,17 @@ static void *open_file(void *context, const struct config_sink *config, struct s
 
 /* ---- on a thread ---- */
 
-/* All directories above the file; what cannot be made shows when it is opened. */
-static void make_directories(char *path)
+/* All directories above the file. 0, or errno of the first that is not there and cannot be made. */
+static int make_directories(char *path)
 {
+    int error = 0;
     for (char *slash = path + 1; (slash = strchr(slash, '/')); slash++) {
         *slash = '\0';
-        mkdir(path, DIRECTORY_MODE);
+        if (mkdir(path, DIRECTORY_MODE) < 0 && errno != EEXIST && !error)
+            error = errno;
         *slash = '/';
     }
+    return error;
 }
 
 static bool reach(struct file *file)
@@ -79,8 +82,10 @@ static bool reach(struct file *file)
         return true;
     file->fd = open(file->path, FLAGS, FILE_MODE);
     if (file->fd < 0 && errno == ENOENT) {
-        make_directories(file->path);
+        int error = make_directories(file->path);
         file->fd = open(file->path, FLAGS, FILE_MODE);
+        if (file->fd < 0 && error)
+            errno = error; // why there is still no such directory
     }
     return file->fd >= 0;
 }
@@ -121,6 +126,8 @@ static void on_work(uv_work_t *work)
 
 static void free_file(struct file *file)
 {
+    const struct buffer *batch = &file->batch;
+    sink_lost("file", file->path, kept_count(buffer_data(batch), buffer_size(batch)) + kept_lost(&file->kept));
     if (file->fd >= 0)
         close(file->fd);
     buffer_free(&file->batch);

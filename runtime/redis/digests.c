@@ -8,10 +8,11 @@
 #include <string.h>
 
 /*
- * KEYS: the hash, the mark · ARGV: the groups, seconds between mails. What nobody fetches within a day is let go. The
- * table `by` of a group has the workers that had it as keys, of which the taker gets the number.
+ * KEYS: the hash, the mark, what was taken · ARGV: the groups, seconds between mails (0: all is taken now). What nobody
+ * fetches within a day is let go. The table `by` of a group has the workers that had it as keys; `workers` is how many
+ * had it before it came back from a mail that was refused.
  */
-static const char put[] = "local hash, others = KEYS[1], 0 "
+static const char put[] = "local hash, mark, taken, interval, others = KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[2]), 0 "
                           "for _, new in ipairs(cjson.decode(ARGV[1])) do "
                           "  if new.others then others = others + new.others else "
                           "    local field = cjson.encode({new.level, new.channel, new.message}) "
@@ -22,6 +23,7 @@ static const char put[] = "local hash, others = KEYS[1], 0 "
                           "        old = cjson.decode(old) "
                           "        old.by[new.worker] = true "
                           "        new.by, new.shown, new.line = old.by, old.shown, old.line "
+                          "        new.workers = math.max(old.workers or 1, new.workers) "
                           "        new.count = old.count + new.count "
                           "        new.first, new.last = math.min(old.first, new.first), math.max(old.last, new.last) "
                           "      end "
@@ -30,27 +32,34 @@ static const char put[] = "local hash, others = KEYS[1], 0 "
                           "  end "
                           "end "
                           "if others > 0 then redis.call('HINCRBY', hash, 'others', others) end "
-                          "if redis.call('EXISTS', hash) == 0 then return {0, 0} end "
+                          "if redis.call('EXISTS', hash, taken) == 0 then return {0, 0} end "
                           "redis.call('EXPIRE', hash, 86400) "
-                          "if not redis.call('SET', KEYS[2], '1', 'NX', 'EX', ARGV[2]) then "
-                          "  local left = redis.call('PTTL', KEYS[2]) " // 0 in its last millisecond
-                          "  if left < 0 then redis.call('EXPIRE', KEYS[2], ARGV[2]) left = ARGV[2] * 1000 end "
+                          "if interval > 0 and not redis.call('SET', mark, '1', 'NX', 'EX', interval) then "
+                          "  local left, most = redis.call('PTTL', mark), interval * 1000 " // 0 in its last millisecond
+                          "  if left < 0 or left > most then redis.call('EXPIRE', mark, interval) left = most end "
                           "  return {0, math.max(left, 1)} "
                           "end "
-                          "local all, fields = {1, 0}, redis.call('HGETALL', hash) "
+                          "local fields = redis.call('HGETALL', hash) "
                           "for i = 1, #fields, 2 do "
-                          "  if fields[i] == 'others' then all[#all + 1] = '{\"others\":' .. fields[i + 1] .. '}' else "
-                          "    local group = cjson.decode(fields[i + 1]) "
-                          "    group.workers = 0 "
-                          "    for _ in pairs(group.by) do group.workers = group.workers + 1 end "
-                          "    group.by = nil "
-                          "    all[#all + 1] = cjson.encode(group) "
+                          "  local group = '{\"others\":' .. fields[i + 1] .. '}' "
+                          "  if fields[i] ~= 'others' then "
+                          "    local workers = 0 "
+                          "    group = cjson.decode(fields[i + 1]) "
+                          "    for _ in pairs(group.by) do workers = workers + 1 end "
+                          "    group.workers, group.by = math.max(group.workers or 1, workers), nil "
+                          "    group = cjson.encode(group) "
                           "  end "
+                          "  redis.call('RPUSH', taken, group) "
                           "end "
                           "redis.call('DEL', hash) "
+                          "redis.call('EXPIRE', taken, 86400) "
+                          "local all = {1, 0} "
+                          "for _, group in ipairs(redis.call('LRANGE', taken, 0, -1)) do all[#all + 1] = group end "
                           "return all";
 
 struct asking {
+    struct redis *redis;
+    char *taken; // its key
     digests_done *done;
     void *context;
 };
@@ -63,6 +72,25 @@ static char *mark_of(const char *key)
 static bool is_number(const redisReply *reply)
 {
     return reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0;
+}
+
+/* The first `count` have come: those of another taker are behind them. */
+static void forget_taken(const struct asking *asking, size_t count)
+{
+    char first[24];
+    struct redis_command command = {0};
+    snprintf(first, sizeof first, "%zu", count);
+    redis_word(&command, "LTRIM");
+    redis_word(&command, asking->taken);
+    redis_word(&command, first);
+    redis_word(&command, "-1");
+    redis_send(asking->redis, "mail", &command, NULL, NULL);
+}
+
+static void free_asking(struct asking *asking)
+{
+    free(asking->taken);
+    free(asking);
 }
 
 static void on_answer(void *context, const redisReply *reply)
@@ -81,9 +109,11 @@ static void on_answer(void *context, const redisReply *reply)
                 groups[answer.count++] = reply->element[i]->str;
         answer.groups = groups;
     }
+    if (answer.taken)
+        forget_taken(asking, answer.count);
     asking->done(asking->context, &answer);
     free(groups);
-    free(asking);
+    free_asking(asking);
 }
 
 bool digests_put(struct redis *redis, const char *key, unsigned interval_s, const char *groups, size_t size,
@@ -92,18 +122,19 @@ bool digests_put(struct redis *redis, const char *key, unsigned interval_s, cons
     char seconds[16], *mark = mark_of(key);
     struct redis_command command = {0};
     struct asking *asking = mem_new(sizeof *asking);
-    *asking = (struct asking){done, context};
+    *asking = (struct asking){redis, mem_printf("%s:taken", key), done, context};
     snprintf(seconds, sizeof seconds, "%u", interval_s);
     redis_word(&command, "EVAL");
     redis_word(&command, put);
-    redis_word(&command, "2");
+    redis_word(&command, "3");
     redis_word(&command, key);
     redis_word(&command, mark);
+    redis_word(&command, asking->taken);
     redis_bytes(&command, groups, size);
     redis_word(&command, seconds);
     bool sent = redis_send(redis, "mail", &command, on_answer, asking);
     if (!sent)
-        free(asking);
+        free_asking(asking);
     free(mark);
     return sent;
 }

@@ -3,7 +3,8 @@
 /*
  * What the workers of a pool would each write a mail about, put together under one key: whoever comes first when a mail
  * is due takes all of it. The hash KEY has a group of records per field (log/digest.h), KEY:sent is there for as long as
- * no further mail is to be sent.
+ * no further mail is to be sent. What is taken is in the list KEY:taken until its taker has it: the next one gets what a
+ * stalled Redis gave to a closed connection.
  */
 #include "redis/connection.h"
 
@@ -20,7 +21,10 @@ struct digests_answer {
 
 typedef void digests_done(void *context, const struct digests_answer *answer);
 
-/* Adds `groups`, a JSON array (which is copied), and asks. False, and done() is not called: it cannot be sent. */
+/*
+ * Adds `groups`, a JSON array (which is copied), and asks. `interval_s` 0: a mail is due, whenever the last one was. False,
+ * and done() is not called: it cannot be sent.
+ */
 bool digests_put(struct redis *redis, const char *key, unsigned interval_s, const char *groups, size_t size,
     digests_done *done, void *context);
 /* The mail could not be sent: one may be tried again in so many seconds. */

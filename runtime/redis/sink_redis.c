@@ -40,6 +40,7 @@ static void *open_list(void *context, const struct config_sink *config, struct s
 
 static void free_list(struct list_sink *list)
 {
+    sink_lost("redis", list->name, kept_lost(&list->kept));
     buffer_free(&list->kept.lines);
     free(list->name);
     free(list->key);

@@ -9,22 +9,19 @@
 
 #include "base/memory.h"
 #include "config/arena.h"
-#include "config/secret.h"
 #include "log/digest.h"
 #include "log/log.h"
 #include "redis/digests.h"
-#include "transfer/mail.h"
+#include "worker/letter.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 
 enum {
     RETRY_S = 60,
-    SHARE_MS = 200,         // until what is not due is put to that of the others
-    ABSENT_MS = 1000,       // between two tries to, while Redis is away
-    REFUSED_MS = 10 * 1000, // and while it refuses
+    SHARE_MS = 200,        // until what is not due is put to that of the others
+    ABSENT_MS = 1000,      // between two tries to, while Redis is away
+    REFUSED_MS = 9 * 1000, // and while it refuses: so often that it stays one trouble (redis/trouble.h)
 };
 
 struct mailer {
@@ -60,6 +57,18 @@ static bool is_shared(const struct mailer *mailer)
 static uint64_t later(uint64_t a, uint64_t b)
 {
     return a > b ? a : b;
+}
+
+/* What is not mailed now is not mailed later. */
+static bool is_last(const struct mailer *mailer)
+{
+    return mailer->closing || mailer->sinks->stopping;
+}
+
+/* There is something that cannot wait for a later turn. */
+static bool presses(const struct mailer *mailer)
+{
+    return mailer->closing ? has_work(mailer) : mailer->sinks->stopping && mailer->pending.count;
 }
 
 /* Not at once: records are written from anywhere. */
@@ -138,7 +147,7 @@ static void give_back(struct mailer *mailer, const char *why)
     keep_leaving(mailer);
     if (!mailer->closing)
         sink_failed(mailer->sink, why);
-    if (mailer->closing || mailer->sinks->stopping) {
+    if (is_last(mailer)) {
         lose(mailer, why);
         return;
     }
@@ -160,72 +169,27 @@ static void on_mailed(void *context, const char *why)
     if (!mailer->closing)
         sink_wrote(mailer->sink, digest_records(&mailer->leaving), 0);
     digest_clear(&mailer->leaving);
-    if ((mailer->closing || mailer->sinks->stopping) && mailer->pending.count)
+    if (presses(mailer))
         begin(mailer);
     else
         rest(mailer, mailer->config.email.interval_s * UINT64_C(1000));
 }
 
-/* The worker's id without the host, which stands before it in a subject. */
-static const char *short_name(const struct identity *identity)
-{
-    return identity->id + strlen(identity->host) + 1;
-}
-
-static void send_mail(struct mailer *mailer, const char *password)
-{
-    const struct identity *identity = mailer->sinks->identity;
-    const struct config_sink *config = &mailer->config;
-    struct buffer subject = {0}, text = {0};
-    struct timeval now;
-    char id[96], from[80];
-    gettimeofday(&now, NULL);
-    snprintf(id, sizeof id, "%s.%lld.%06ld", identity->instance, (long long)now.tv_sec, (long)now.tv_usec);
-    snprintf(from, sizeof from, "lunastalk@%s", *identity->host ? identity->host : "localhost");
-    digest_subject(&subject, &mailer->leaving, identity->host, short_name(identity));
-    digest_text(&text, &mailer->leaving, identity->id);
-    const struct mail mail = {
-        .server = config->email.server,
-        .user = config->email.user,
-        .password = password,
-        .ca_file = config->email.ca_file,
-        .from = config->email.from ? config->email.from : from,
-        .addresses = config->email.address,
-        .address_count = config->email.address_count,
-        .subject = buffer_text(&subject),
-        .subject_size = buffer_size(&subject),
-        .text = buffer_text(&text),
-        .size = buffer_size(&text),
-        .time_ms = (uint64_t)now.tv_sec * 1000,
-        .id = id,
-    };
-    if (!mailer->sinks->transfers)
-        mailer->sinks->transfers = transfer_loop_new(mailer->sinks->loop);
-    mail_send(mailer->sinks->transfers, &mail, on_mailed, mailer);
-    buffer_free(&subject);
-    buffer_free(&text);
-}
-
 static void mail_leaving(struct mailer *mailer)
 {
-    char password[SECRET_ROOM];
     struct error error;
-    const struct config_sink *config = &mailer->config;
     mailer->state = MAILER_MAILING;
-    mailer->shared = false;
-    if (secret_read(password, "log.password", config->email.password, config->email.password_file, &error) < 0)
+    if (letter_send(mailer->sinks, &mailer->config, &mailer->leaving, on_mailed, mailer, &error) < 0)
         give_back(mailer, error.text);
-    else
-        send_mail(mailer, password);
-    explicit_bzero(password, sizeof password);
 }
 
 /* Nobody else mails what leaves: now, or when it is due. */
 static void mail_alone(struct mailer *mailer)
 {
     uint64_t now = uv_now(mailer->sinks->loop);
-    bool due = now >= mailer->due_ms || mailer->closing || mailer->sinks->stopping;
-    if (digest_records(&mailer->leaving) && due) {
+    if (is_last(mailer))
+        digest_merge(&mailer->leaving, &mailer->pending); // what has come while we asked
+    if (digest_records(&mailer->leaving) && (is_last(mailer) || now >= mailer->due_ms)) {
         mail_leaving(mailer);
         return;
     }
@@ -242,14 +206,14 @@ static void on_answer(void *context, const struct digests_answer *answer)
         digest_clear(&mailer->leaving); // it is in Redis, or comes from there
     for (size_t i = 0; i < answer->count; i++)
         digest_import(&mailer->leaving, answer->groups[i], strlen(answer->groups[i]));
-    mailer->shared = answer->known && !answer->taken && answer->wait_ms;
+    mailer->shared = !answer->known || (!answer->taken && answer->wait_ms);
     mailer->share_ms = answer->known ? 0 : uv_now(mailer->sinks->loop) + REFUSED_MS;
     if (answer->taken)
         mailer->due_ms = 0;
     if (!answer->known || answer->taken)
         mail_alone(mailer);
-    else if ((mailer->closing || mailer->sinks->stopping) && mailer->pending.count)
-        begin(mailer); // what has come meanwhile
+    else if (presses(mailer))
+        begin(mailer);
     else
         rest(mailer, answer->wait_ms);
 }
@@ -258,12 +222,12 @@ static bool ask(struct mailer *mailer)
 {
     struct redis *redis = mailer->sinks->redis;
     struct buffer groups = {0};
-    if (!is_shared(mailer) || mailer->closing)
+    unsigned interval_s = mailer->closing ? 0 : mailer->config.email.interval_s;
+    if (!is_shared(mailer))
         return false;
     char *key = share_key(mailer);
     digest_export(&groups, &mailer->leaving, mailer->sinks->identity->id);
-    bool sent = digests_put(
-        redis, key, mailer->config.email.interval_s, buffer_data(&groups), buffer_size(&groups), on_answer, mailer);
+    bool sent = digests_put(redis, key, interval_s, buffer_data(&groups), buffer_size(&groups), on_answer, mailer);
     buffer_free(&groups);
     free(key);
     return sent;
@@ -293,9 +257,8 @@ static const char *keep(struct arena *arena, const char *text)
     return text ? arena_copy(arena, text, strlen(text)) : NULL;
 }
 
-static void configure(void *state, const struct config_sink *config)
+static void adopt(struct mailer *mailer, const struct config_sink *config)
 {
-    struct mailer *mailer = state;
     size_t count = config->email.address_count;
     struct arena arena = {0};
     const char **addresses = arena_new(&arena, count * sizeof *addresses);
@@ -323,7 +286,7 @@ static void *open_mailer(void *context, const struct config_sink *config, struct
     uv_timer_init(mailer->sinks->loop, &mailer->timer);
     mailer->timer.data = mailer;
     uv_unref((uv_handle_t *)&mailer->timer); // what waits for it is mailed by mailers_stop()
-    configure(mailer, config);
+    adopt(mailer, config);
     return mailer;
 }
 
@@ -347,10 +310,26 @@ static void close_mailer(void *state)
     uv_timer_stop(&mailer->timer);
     if (mailer->state != MAILER_IDLE)
         return;
-    if (mailer->pending.count && !mailer->sinks->stopping)
+    if (has_work(mailer) && !mailer->sinks->stopping)
         begin(mailer);
     else
         uv_close((uv_handle_t *)&mailer->timer, on_closed);
+}
+
+static void configure(void *state, const struct config_sink *config)
+{
+    struct mailer *mailer = state;
+    uint64_t latest = uv_now(mailer->sinks->loop) + config->email.interval_s * UINT64_C(1000);
+    if (mailer->config.level != config->level) { // the key has it: what is shared there another one mails now
+        close_mailer(open_mailer(mailer->sinks, &mailer->config, NULL));
+        mailer->shared = true;
+    }
+    adopt(mailer, config);
+    if (mailer->due_ms <= latest)
+        return;
+    mailer->due_ms = latest; // the interval has become shorter
+    if (mailer->state == MAILER_IDLE && has_work(mailer))
+        begin(mailer);
 }
 
 const struct sink_class sink_email = {

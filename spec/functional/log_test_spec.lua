@@ -5,7 +5,9 @@ local logs = require "spec.support.logs"
 local process = require "spec.support.process"
 local redis = require "spec.support.redis"
 local socket = require "socket"
+local stat = require "posix.sys.stat"
 local temp = require "spec.support.temp"
+local unistd = require "posix.unistd"
 local wait = require "spec.support.wait"
 local worker = require "spec.support.worker"
 
@@ -15,7 +17,7 @@ local STDOUT = { to = "stdout", level = "warning" }
 describe("lunastalk log-test", function()
   local function try(log, address)
     local dir = worker.project { config = { log = log, redis = { server = address } } }
-    local code, output = worker.lunastalk("log-test", { cwd = dir })
+    local code, output = worker.lunastalk("log-test", "--allow-root", { cwd = dir })
     return code, (output:match "(sink  .*)$":gsub("%S*/sink.log", "PATH"):gsub(" +", " "):gsub(" \n", "\n"))
   end
   local LOG = { { to = "stdout", level = "debug" }, { to = "file", level = "error", path = "sink.log" },
@@ -34,6 +36,16 @@ describe("lunastalk log-test", function()
     local code, rows = try { LOG[2] }
     assert.equal("sink level records written fault\nfile PATH error 4 4\n", rows)
     assert.equal(0, code)
+  end)
+
+  local it_as_root = unistd.geteuid() == 0 and it or function() end
+  it_as_root("does not run as root, whose files would be in the way of the workers", function()
+    local dir = worker.project { config = { log = { { to = "file", path = "log/sink.log" } } } }
+    local code, output, errors = worker.lunastalk("log-test", { cwd = dir })
+    assert.same({ 78, "" }, { code, output })
+    assert.matches("^lunastalk log%-test: it does not run as root: [^\n]* %-%-allow%-root\n$", errors)
+    assert.is_nil(stat.stat(dir .. "/log"))
+    assert.equal(1, logs.count(select(2, worker.lunastalk("log-test", "--help")), "\n  %-%-allow%-root "))
   end)
 
   it("says nothing of a list where no Redis is configured", function()

@@ -1,13 +1,13 @@
 --- Mail that is not sent yet when its worker ends, starts again or reloads; and what mail must not do to Redis.
-local cjson = require "cjson"
 local fake = require "spec.support.fake"
 local logs = require "spec.support.logs"
 local redis = require "spec.support.redis"
 local signal = require "posix.signal"
 local smtp = require "spec.support.smtp"
-local temp = require "spec.support.temp"
+local wait = require "spec.support.wait"
 local worker = require "spec.support.worker"
 
+local KEY = "lunastalk.mail:worker:critical:ops@example.org"
 local STDOUT = { to = "stdout", level = "info" }
 
 local function mail(box, options)
@@ -21,6 +21,19 @@ end
 -- Has the handler log a critical record.
 local function says(w, who)
   logs.run(w, { who = who, last = 1, level = "critical" })
+end
+
+local function exists(db, key)
+  wait.eventually(5, function()
+    return db:call("EXISTS", key) == 1
+  end, key)
+end
+
+-- Waits until Redis was asked for what it has so many times.
+local function asked(db, times)
+  wait.eventually(5, function()
+    return tonumber(db:call("INFO", "commandstats"):match "cmdstat_eval:calls=(%d+)") == times
+  end, times .. " questions")
 end
 
 local function count(text, pattern)
@@ -49,13 +62,10 @@ describe("mail that waits", function()
     says(w, "first")
     box:mail(1)
     says(w, "second")
-    local changed = logs.configure(w.tube, { STDOUT, mail(box, { address = "new@example.org" }) })
-    temp.write(w.dir .. "/config.yml", (cjson.encode(changed):gsub("\\/", "/")))
-    w:kill(signal.SIGHUP)
+    logs.reload(w, { STDOUT, mail(box, { address = "new@example.org" }) })
     local second = box:mail(2)
     assert.same({ "ops@example.org" }, second.to)
     assert.matches("critical says: second 1\n  1 time, ", second.body)
-    w:log "reloaded: "
     says(w, "third")
     local third = box:mail(3)
     assert.same({ "new@example.org" }, third.to)
@@ -76,6 +86,75 @@ describe("mail that waits", function()
     assert.equal(0, (w:wait()))
     w:log "warning worker: 2 records for ops@example.org are not mailed: the worker stops workerId="
   end)
+end)
+
+describe("mail that waits in Redis", function()
+  for what, change in pairs {
+    ["another address"] = { address = "new@example.org" },
+    ["another level"] = { level = "error" },
+    ["no mail any more"] = false,
+  } do
+    it("is sent at once when a reload brings " .. what, function()
+      local box, store = smtp.start(), redis.start()
+      local db, config = store:client(), { redis = { server = store.address } }
+      local w = logs.start({ STDOUT, mail(box) }, config)
+      says(w, "first")
+      box:mail(1)
+      says(w, "second")
+      exists(db, KEY)
+      logs.reload(w, { STDOUT, change and mail(box, change) or nil }, config)
+      local second = box:mail(2)
+      assert.same({ "ops@example.org" }, second.to)
+      assert.matches("critical says: second 1\n  1 time, ", second.body)
+      if change then
+        says(w, "third")
+        assert.matches("critical says: third 1\n  1 time, ", box:mail(3).body)
+      end
+      logs.ends(w)
+      assert.equal(change and 3 or 2, #box:mails())
+      assert.equal(0, db:call("EXISTS", KEY, KEY .. ":taken"))
+    end)
+  end
+
+  for what, leave in pairs {
+    ["ends"] = logs.ends,
+    ["has no mail any more"] = function(w, config) logs.reload(w, { STDOUT }, config) end,
+  } do
+    it("and is asked for keeps nothing else from being sent when the worker " .. what, function()
+      local box, store = smtp.start(), redis.start()
+      local db, config = store:client(), { redis = { server = store.address } }
+      db:call("HSET", KEY, "others", 1)
+      db:call("SET", KEY .. ":sent", 1, "PX", 1500)
+      local w = logs.start({ STDOUT, mail(box) }, config)
+      asked(db, 1) -- and will again when the mark is gone
+      local left = db:call("PTTL", KEY .. ":sent")
+      store.process:pause()
+      wait.pause(left / 1000 + 0.1)
+      says(w, "meanwhile")
+      leave(w, config)
+      assert.matches("critical says: meanwhile 1\n  1 time, ", box:mail(1).body)
+      logs.ends(w)
+    end)
+  end
+end)
+
+describe("an interval that a reload makes shorter", function()
+  for what, store in pairs { ["without Redis"] = false, ["with Redis"] = redis.start() } do
+    it("holds at once " .. what, function()
+      local box = smtp.start()
+      local config = store and { redis = { server = store.address } }
+      local w = logs.start({ STDOUT, mail(box) }, config)
+      says(w, "first")
+      box:mail(1)
+      says(w, "second")
+      if store then
+        exists(store:client(), KEY)
+      end
+      logs.reload(w, { STDOUT, mail(box, { interval = "1s" }) }, config)
+      assert.matches("critical says: second 1\n  1 time, ", box:mail(2).body)
+      logs.ends(w)
+    end)
+  end
 end)
 
 describe("mail to a server that is to be known by its authority", function()
@@ -108,7 +187,7 @@ describe("a Redis that refuses what is shared", function()
   it("is left alone for a while, and mail goes on", function()
     local box, store = smtp.start(), redis.start()
     local db = store:client()
-    db:call("SET", "lunastalk.mail:worker:critical:ops@example.org", "none of yours")
+    db:call("SET", KEY, "none of yours")
     local w = logs.start({ STDOUT, mail(box, { interval = "2s" }) }, { redis = { server = store.address } })
     for n = 1, 5 do
       says(w, "record " .. n)

@@ -1,6 +1,5 @@
 --- A list in Redis as a sink of `log:`; sinks with a buffer; sinks that come and go.
 local barrier = require "spec.support.barrier"
-local cjson = require "cjson"
 local jobs = require "spec.support.jobs"
 local logs = require "spec.support.logs"
 local redis = require "spec.support.redis"
@@ -94,6 +93,20 @@ describe("a list in Redis", function()
     assert.equal(1, logs.count(w:output(), "Z warning [^\n]*s?: WRONGTYPE"))
   end)
 
+  it("has its records counted that were not written, when a reload closes it and when the worker ends", function()
+    local w = start_listed { key = "counted", level = "error" }
+    store:stop(signal.SIGKILL)
+    logs.run(w, { who = "counted", last = 5, level = "error" })
+    local config = { redis = { server = store.address } }
+    logs.reload(w, { { to = "redis", level = "error", key = "another" }, { to = "stdout", level = "info" } }, config)
+    w:log "Z warning worker: 5 records for the log to redis counted were lost: it was closed before "
+    logs.run(w, { who = "another", last = 3, level = "error" })
+    logs.ends(w)
+    assert.matches("\nlunastalk: 3 records for the log to redis another were lost\n", w:output())
+    store:start_again()
+    db = store:client()
+  end)
+
   it("is nothing without a server", function()
     local w = logs.start { { to = "redis", level = "debug" }, STDOUT }
     logs.run(w, { who = "nowhere", last = 100 })
@@ -164,10 +177,7 @@ describe("a reload", function()
     local told = { to = "stdout", level = "info" }
     local w = logs.start { told, FILE }
     local function reload(log, who)
-      temp.write(w.dir .. "/config.yml", (cjson.encode(logs.configure(w.tube, log)):gsub("\\/", "/")))
-      local mark = w:mark()
-      w:kill(signal.SIGHUP)
-      w:log("reloaded: ", 10, mark)
+      logs.reload(w, log)
       logs.run(w, { who = who, last = 1 })
     end
     logs.whole_over(w, { "sink.log" }, function()

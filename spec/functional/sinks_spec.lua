@@ -12,6 +12,7 @@ local stat = require "posix.sys.stat"
 local temp = require "spec.support.temp"
 local unistd = require "posix.unistd"
 local wait = require "spec.support.wait"
+local worker = require "spec.support.worker"
 
 local FILE = { to = "file", level = "notice", format = "json", path = "sink.log" }
 local STDOUT = { to = "stdout", level = "warning" }
@@ -207,6 +208,32 @@ describe("a file that cannot be opened", function()
     assert.is_true(failures > 1)
     assert.equal(1, logs.count(w:output(), "Z warning worker: the log to file %S+ fails: "))
     assert.same(logs.range(1, n), logs.numbers(logs.parse(temp.read(w.dir .. "/blocked/sink.log")), "blocked"))
+  end)
+
+  it("shows why the directories above it cannot be made", function()
+    local dir = worker.project { config = { log = { { to = "file", path = "closed/a/b/sink.log" } } } }
+    local program = worker.built "lunastalk"
+    local user = unistd.geteuid() == 0 and "nobody" or nil -- whom a mode keeps out
+    assert(os.execute(("cd %s && cp %s . && chmod -R a+rX . && mkdir -m 555 closed"):format(dir, program)))
+    local code, output = process.run({ dir .. "/lunastalk", "log-test" }, { cwd = dir, user = user })
+    assert.equal(1, code)
+    assert.matches(" Permission denied\n$", output)
+  end)
+end)
+
+describe("a file that is closed", function()
+  local FULL = { to = "file", level = "error", path = "/dev/full" }
+  local TOLD = { to = "stdout", level = "info" }
+
+  it("has its records counted that were not written, by a reload and at the end", function()
+    local w = logs.start { FULL, TOLD }
+    logs.run(w, { who = "full", last = 5, level = "error" })
+    logs.reload(w, { TOLD })
+    w:log "Z warning worker: 5 records for the log to file /dev/full were lost: it was closed before "
+    logs.reload(w, { FULL, TOLD })
+    logs.run(w, { who = "full", last = 3, level = "error" })
+    logs.ends(w)
+    assert.matches("\nlunastalk: 3 records for the log to file /dev/full were lost\n", w:output())
   end)
 end)
 

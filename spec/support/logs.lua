@@ -3,6 +3,7 @@ local beanstalkd = require "spec.support.beanstalkd"
 local cjson = require "cjson"
 local jobs = require "spec.support.jobs"
 local process = require "spec.support.process"
+local signal = require "posix.signal"
 local stat = require "posix.sys.stat"
 local temp = require "spec.support.temp"
 local wait = require "spec.support.wait"
@@ -78,6 +79,14 @@ function logs.start(log, config, args)
   local w = worker.start { dir = dir, args = args }
   w.tube = tube
   return w
+end
+
+--- Has the worker, which tells it on stdout, go on with another log.
+function logs.reload(w, log, config)
+  temp.write(w.dir .. "/config.yml", (cjson.encode(logs.configure(w.tube, log, config)):gsub("\\/", "/")))
+  local mark = w:mark()
+  w:kill(signal.SIGHUP)
+  w:log("reloaded: ", 10, mark)
 end
 
 --- Has the shell do something with the worker's stdout first: ">path".

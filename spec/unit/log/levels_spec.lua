@@ -52,6 +52,7 @@ local LEVELS = {
     "the log to {sink} fails: {error}",
     "the log to {sink} works again; {lost} records were lost",
     "{lost} records for the log to {sink} were lost: more came than it could write",
+    "{count} records for the log to {sink} were lost: it was closed before they were written",
   },
   -- A final failure, a refused callback.
   error = {
