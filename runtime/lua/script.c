@@ -11,24 +11,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 enum { RETRY_MAX, RETRY_DELAY, SCRIPT, LEAST_ARGUMENTS };
 
 static char directory[PATH_MAX]; // for temporary files
+static struct scratch of_specs, of_jobs;
 
 static void remove_directory(void)
 {
     files_remove(directory, true);
 }
 
-static void make_directory(struct scratch *scratch)
+/* Those of the job that runs are in job/, so that the spec's own stay. */
+static void make_directory(void)
 {
     const char *parent = getenv("TMPDIR");
+    char job[PATH_MAX];
     snprintf(directory, sizeof directory, "%s/lunastalk-test-XXXXXX", parent && *parent ? parent : "/tmp");
-    if (!mkdtemp(directory))
+    if (!mkdtemp(directory) || snprintf(job, sizeof job, "%s/job", directory) >= PATH_MAX || mkdir(job, 0700) != 0)
         return; // who asks for one gets an error
-    scratch_open(scratch, directory);
+    scratch_open(&of_jobs, job);
+    scratch_open(&of_specs, directory);
     atexit(remove_directory);
 }
 
@@ -64,12 +69,29 @@ static int host_suggest(lua_State *L)
     return 1;
 }
 
-/* A job has ended: its temporary files go. */
+static struct scratch *scratch_of(lua_State *L)
+{
+    return &(*(struct host **)lua_touserdata(L, lua_upvalueindex(1)))->scratch;
+}
+
+static void use(struct scratch *scratch, const struct scratch *other)
+{
+    *scratch = *other;
+    setenv("TMPDIR", other->path, 1);
+}
+
+/* A job begins. */
+static int host_begin(lua_State *L)
+{
+    use(scratch_of(L), &of_jobs);
+    return 0;
+}
+
+/* It has ended: its temporary files go. */
 static int host_tidy(lua_State *L)
 {
-    struct host *host = *(struct host **)lua_touserdata(L, lua_upvalueindex(1));
-    host->scratch.looked = false;
-    scratch_idle(&host->scratch);
+    scratch_idle(scratch_of(L));
+    use(scratch_of(L), &of_specs);
     return 0;
 }
 
@@ -94,7 +116,12 @@ static int run(lua_State *L)
     const struct script *script = *(struct script **)lua_touserdata(L, 1);
     bindings_open(L, script->host);
     static const luaL_Reg functions[] = {
-        {"after", host_after}, {"suggest", host_suggest}, {"tidy", host_tidy}, {NULL, NULL}};
+        {"after", host_after},
+        {"begin", host_begin},
+        {"suggest", host_suggest},
+        {"tidy", host_tidy},
+        {NULL, NULL},
+    };
     lua_getglobal(L, "require");
     lua_pushliteral(L, "lunastalk.host");
     lua_call(L, 1, 1);
@@ -120,7 +147,8 @@ void script_run(int fd, int argc, char **argv)
         fprintf(stderr, "lunastalk-executor: %s\n", argc < LEAST_ARGUMENTS ? "no script" : problem);
         exit(EX_SOFTWARE);
     }
-    make_directory(&host.scratch);
+    make_directory();
+    host.scratch = of_specs;
     lua_State *L = vm_open();
     struct script script = {&host, argc, argv};
     lua_pushcfunction(L, run);

@@ -155,6 +155,16 @@ describe("perform", function()
       file = true }, told)
   end)
 
+  it("removes the temporary files of jobs, and leaves those of the spec", function()
+    local mine = os.getenv "TMPDIR" .. "/mine"
+    io.open(mine, "w"):close()
+    testing.perform("tells", { list = json.empty_array })
+    local dir = testing.logs()[2].context.dir
+    assert.is_nil(io.open(dir))
+    io.open(mine):close()
+    assert.equal(os.getenv "TMPDIR", mine:match "(.*)/")
+  end)
+
   it("notes puts, which drain runs with all that follows", function()
     local result = testing.perform("parent", { children = 2 })
     assert.equal(2, #result.puts)

@@ -116,6 +116,7 @@ end
 function fakehost.begin(tube, attempt)
   fakehost.runs = fakehost.runs + 1
   fakehost.run = { tube = tube, attempt = attempt, logs = {}, puts = {}, progress = {}, touches = 0 }
+  host.begin()
   return fakehost.run
 end
 
