@@ -1,10 +1,12 @@
-local handler = require "spec.jobs.handler"
-local null = require("cjson").null
+-- Tests with real files in a temporary directory, and the real program on them.
+local json = require "lunastalk.json"
 local process = require "spec.support.process"
+local stdlib = require "posix.stdlib"
 local temp = require "spec.support.temp"
+local testing = require "lunastalk.testing"
 
 local dir = temp.dir()
-local process_image = handler.load "process_image"
+stdlib.setenv("PATH", "/usr/bin:" .. os.getenv "PATH") -- Debian's: a wrapper before it may take a second for each call
 
 -- ImageMagick on the files of `dir`.
 local function magick(...)
@@ -13,67 +15,87 @@ local function magick(...)
   assert(code == 0, errors)
 end
 
--- Format and size, "JPEG 40x20", read through stdin, which bears every file name.
-local function look(name)
-  local code, output = process.run({ "identify", "-format", "%m %wx%h", "-" }, { stdin = temp.read(name) })
-  return code == 0 and output or nil
+-- Format and size of each, "JPEG 40x20", by one process. The names are plain: ImageMagick reads more into others.
+local function look(...)
+  local code, output, errors = process.run({ "identify", "-format", "%m %wx%h\n", ... }, { cwd = dir })
+  assert(code == 0, errors)
+  local found = {}
+  for line in output:gmatch "[^\n]+" do
+    table.insert(found, line)
+  end
+  return found
 end
 
+-- All names in `dir`, a line each.
 local function files()
-  local code, output = process.run({ "ls", "-A", dir })
-  assert(code == 0)
-  return output
+  local pipe = assert(io.popen("ls -A " .. dir))
+  local names = pipe:read "*a"
+  pipe:close()
+  return names
 end
 
-local function make(source, target, more)
+local function perform(source, target, more)
   local data = { source = dir .. "/" .. source, target = dir .. "/" .. target }
   for key, value in pairs(more or {}) do
     data[key] = value
   end
-  return process_image(data)
+  return testing.perform("process_image", data, { id = "7" })
 end
 
-magick("-size", "400x200", "plasma:", "-write", "wide.png", "-write", "wide.gif", "-write", "wide.webp", "wide.jpg")
-temp.write(dir .. "/half.jpg", temp.read(dir .. "/wide.jpg"):sub(1, 5000))
-temp.write(dir .. "/half.png", temp.read(dir .. "/wide.png"):sub(1, -300))
+magick("-size", "400x200", "gradient:", "-write", "wide.png", "-write", "wide.gif", "-write", "wide.webp", "wide.jpg")
+local jpeg = temp.read(dir .. "/wide.jpg")
 
 describe("jobs/process_image.lua", function()
-  for from, to in pairs { png = "jpg", jpg = "gif", gif = "webp", webp = "png" } do
-    it(("makes a %s of a %s"):format(to, from), function()
-      assert.same({}, { make("wide." .. from, "out." .. to) })
-      assert.equal((to:upper():gsub("JPG", "JPEG")) .. " 200x100", look(dir .. "/out." .. to))
-    end)
-  end
-
-  it("fits the box, by one side or both, and never enlarges", function()
-    for size, box in pairs {
-      ["40x20"] = { width = 40 },
-      ["80x40"] = { width = null, height = 40 },
-      ["20x10"] = { width = 100, height = 10 },
-      ["400x200"] = { width = 1000 },
-    } do
-      assert.same({}, { make("wide.png", "box.png", box) })
-      assert.equal("PNG " .. size, look(dir .. "/box.png"))
+  it("makes each format of another", function()
+    for from, to in pairs { png = "jpg", jpg = "gif", gif = "webp", webp = "png" } do
+      perform("wide." .. from, "out." .. to)
+      assert.succeeded()
     end
+    assert.same({ "JPEG 200x100", "GIF 200x100", "WEBP 200x100", "PNG 200x100" },
+      look("out.jpg", "out.gif", "out.webp", "out.png"))
   end)
 
-  for _, name in ipairs { "-size", "msl:x", "@list", "x.png[9]", "it's; $(touch pwned)\n*" } do
-    it(("takes a file called %q for a file"):format(name), function()
-      temp.write(dir .. "/" .. name, temp.read(dir .. "/wide.jpg"))
-      assert.same({}, { make(name, name .. ".jpg") })
-      assert.equal("JPEG 200x100", look(dir .. "/" .. name .. ".jpg"))
-      assert.is_nil(files():find("\npwned\n", 1, true))
-    end)
-  end
+  it("fits the box, by one side or both, and never enlarges", function()
+    for i, box in ipairs {
+      { width = 40 }, { width = json.null, height = 40 }, { width = 100, height = 10 }, { width = 1000 },
+    } do
+      perform("wide.png", "box" .. i .. ".png", box)
+      assert.succeeded()
+    end
+    assert.same({ "PNG 40x20", "PNG 80x40", "PNG 20x10", "PNG 400x200" },
+      look("box1.png", "box2.png", "box3.png", "box4.png"))
+  end)
+
+  it("takes every file name for a file", function()
+    local plain = {}
+    for i, name in ipairs { "-size", "msl:x", "@list", "x.png[9]", "it's; $(touch pwned)\n*" } do
+      temp.write(dir .. "/" .. name, jpeg)
+      perform(name, name .. ".jpg")
+      assert.succeeded()
+      plain[i] = "plain" .. i .. ".jpg"
+      assert(os.rename(dir .. "/" .. name .. ".jpg", dir .. "/" .. plain[i]))
+    end
+    for i, found in ipairs(look(unpack(plain))) do
+      assert.equal("JPEG 200x100", found, plain[i])
+    end
+    assert.is_nil(files():find("\npwned\n", 1, true))
+  end)
 
   it("does the same again in a second run, over what a killed one left", function()
-    temp.write(dir .. "/again.png.127_0_0_1_11300-7.part", "half a")
-    assert.same({}, { make("wide.png", "again.png") })
-    assert.same({}, { make("wide.png", "again.png") })
-    assert.equal("PNG 200x100", look(dir .. "/again.png"))
+    temp.write(dir .. "/again.png.testing-7.part", "half a")
+    for _ = 1, 2 do
+      perform("wide.png", "again.png")
+      assert.succeeded()
+    end
+    assert.same({ "PNG 200x100" }, look "again.png")
     assert.is_nil(files():find(".part", 1, true))
   end)
 
+  temp.write(dir .. "/half.jpg", jpeg:sub(1, -300))
+  temp.write(dir .. "/half.png", temp.read(dir .. "/wide.png"):sub(1, -30))
+  temp.write(dir .. "/text.jpg", "hello, world\n")
+  temp.write(dir .. "/empty.jpg", "")
+  temp.write(dir .. "/drawing.mvg", "push graphic-context\nimage over 0,0 0,0 'wide.png'\n")
   for name, reason in pairs {
     ["half.jpg"] = "Premature end",
     ["half.png"] = "half.png: ",
@@ -83,23 +105,17 @@ describe("jobs/process_image.lua", function()
     ["missing.jpg"] = "No such file",
     ["."] = "Is a directory",
   } do
-    it("refuses " .. name .. " and leaves no file", function()
-      temp.write(dir .. "/text.jpg", "hello, world\n")
-      temp.write(dir .. "/empty.jpg", "")
-      temp.write(dir .. "/drawing.mvg", "push graphic-context\nimage over 0,0 0,0 'wide.png'\n")
+    it("refuses " .. name .. ", leaves no file and keeps the old target", function()
+      local old = temp.write(dir .. "/old.png", "old")
       local before = files()
-      local ok, why = make(name, "never.png")
-      assert.equal(false, ok)
-      assert.truthy(why:find(reason, 1, true), why)
+      perform(name, "never.png")
+      assert.failed(reason)
+      perform(name, "old.png")
+      assert.failed(reason)
+      assert.equal("old", temp.read(old))
       assert.equal(before, files())
     end)
   end
-
-  it("keeps the old target when it fails", function()
-    temp.write(dir .. "/old.png", "old")
-    assert.equal(false, (make("half.jpg", "old.png")))
-    assert.equal("old", temp.read(dir .. "/old.png"))
-  end)
 
   it("says what is wrong with the data", function()
     for reason, data in pairs {
@@ -110,9 +126,8 @@ describe("jobs/process_image.lua", function()
       ["must end in"] = { source = "x.png", target = "y.svg" },
       ["Directory nonexistent"] = { source = dir .. "/wide.png", target = dir .. "/none/y.png" },
     } do
-      local ok, why = process_image(data)
-      assert.equal(false, ok)
-      assert.truthy(why:find(reason, 1, true), why)
+      testing.perform("process_image", data)
+      assert.failed(reason)
     end
   end)
 end)
