@@ -1,4 +1,4 @@
--- Tests against a real server, which is started for it: what comes out of it is what counts, whatever the handler calls.
+-- Tests against a real server, which is started for it: what comes out of it counts, whatever the handler calls.
 local beanstalkd = require "spec.support.beanstalkd"
 local json = require "lunastalk.json"
 local mime = require "mime"
