@@ -7,6 +7,7 @@
 
 local json = require "lunastalk.json"
 local log = require "lunastalk.log"
+local shell = require "shell"
 
 local LARGEST = 16384
 local EXTENSIONS = { jpg = "jpeg", jpeg = "jpeg", png = "png", gif = "gif", webp = "webp" }
@@ -43,35 +44,28 @@ local function format_of_source(name)
   return nil, name .. ": " .. (problem or "neither a JPEG nor a PNG, GIF or WebP image")
 end
 
-local function quote(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
 -- No file name reaches ImageMagick, which would read "msl:x", "@x", "x[0]" or "-x" its own way: the shell opens the
 -- files, and the formats are named, so that nothing is guessed from the content either.
 local function command(data, from, to, part)
   local width, height = given(data.width), given(data.height)
   local box = ("%s%s>"):format(width or "", height and "x" .. height or "")
   return table.concat({
-    "{ $(command -v magick || echo convert)",
-    quote(from .. ":-[0]"),
+    "$(command -v magick || echo convert)",
+    shell.quote(from .. ":-[0]"),
     "-auto-orient -thumbnail",
-    quote((width or height) and box or "200x200>"),
+    shell.quote((width or height) and box or "200x200>"),
     to == "jpeg" and "-background white -alpha remove" or "",
     to .. ":-",
-    "<" .. quote(data.source),
-    ">" .. quote(part) .. "; } 2>&1; echo $?",
+    "<" .. shell.quote(data.source),
+    ">" .. shell.quote(part),
   }, " ")
 end
 
--- Runs it; what the tool said, or nil and the reason. The exit status is the last line: LuaJIT's close() may not tell.
+-- Runs it; what the tool said, or nil and the reason.
 local function run(line)
-  local pipe = assert(io.popen(line))
-  local said, status = pipe:read("*a"):match("^(.-)\n?(%d+)\n$")
-  pipe:close()
-  said = said or ""
+  local status, said = shell.run(line)
   -- A JPEG that ends too early is only a warning to ImageMagick, and half of the picture is grey.
-  if status == "0" and not said:find("Premature end", 1, true) then return said end
+  if status == 0 and not said:find("Premature end", 1, true) then return said end
   return nil, said:match("([^\n]-) *@ %a+/") or said:match("[^\n]+") or "exit status " .. tostring(status)
 end
 
