@@ -6,25 +6,15 @@
 -- An address is "ada@example.com" or "Ada <ada@example.com>". luasocket speaks no TLS: hand the mail to a relay on this
 -- machine or in its network. A second run sends the mail again under the same Message-ID, by which it is recognised.
 
-local bit = require "bit"
 local ltn12 = require "ltn12"
 local mime = require "mime"
 local smtp = require "socket.smtp"
 local socket = require "socket"
+local hash = require "hash"
 local json = require "lunastalk.json"
 local settings = require "lunastalk.settings"
 
 smtp.TIMEOUT = 30 -- seconds, for each step of the conversation
-
--- FNV-1a, 32 bits.
-local function hash(text)
-  local h = bit.tobit(2166136261)
-  for i = 1, #text do
-    h = bit.bxor(h, text:byte(i))
-    h = bit.tobit(h + h * 2 + h * 16 + h * 128 + h * 256 + bit.lshift(h, 24)) -- h * 16777619, exact in a double
-  end
-  return bit.tohex(h)
-end
 
 -- Header text: as RFC 2047 words where it is not plain ASCII, each of whole characters and at most 75 bytes long.
 local function encode(text)

@@ -25,7 +25,8 @@ local function read_request(connection)
     local name, value = header:match "^([^:]+): *(.*)$"
     request.headers[name:lower()] = value
   end
-  request.body = assert(connection:receive(tonumber(request.headers["content-length"] or 0)))
+  local length = tonumber(request.headers["content-length"] or 0)
+  request.body = length == 0 and "" or assert(connection:receive(length)) -- luasocket waits for 0 bytes too
   return request
 end
 
