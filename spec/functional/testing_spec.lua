@@ -335,7 +335,7 @@ describe("lunastalk.testing", function()
   it("does what its documentation says", function()
     local code, output = test(SPEC)
     assert.equal(0, code, output)
-    assert.matches("17 successes / 0 failures / 0 errors / 0 pending", output)
+    assert.matches("18 successes / 0 failures / 0 errors / 0 pending", output)
   end)
 
   it("shows what happened instead", function()
