@@ -1,18 +1,17 @@
 --- Connections that outlive a job: opened when they are first needed, checked before each job that uses them, opened
--- again when they are dead, closed when they are idle.
---
---     connection.define("cache", {
---       open = function() return redis.connect("127.0.0.1", 6379) end,
---       ping = function(client) return client:ping() end,
---     })
---
---     return function(job)
---       connection.get("cache"):incr("jobs")
---     end
---
--- Each executor has its own. A job that needs one whose server cannot be reached has not failed: it is put back, and
--- runs again later.
--- @module lunastalk.connection
+--- again when they are dead, closed when they are idle.
+---
+---     connection.define("cache", {
+---       open = function() return redis.connect("127.0.0.1", 6379) end,
+---       ping = function(client) return client:ping() end,
+---     })
+---
+---     return function(job)
+---       connection.get("cache"):incr("jobs")
+---     end
+---
+--- Each executor has its own. A job that needs one whose server cannot be reached has not failed: it is put back, and
+--- runs again later.
 local dispatch = require "lunastalk.dispatch"
 local host = require "lunastalk.host"
 local log = require "lunastalk.log"
@@ -30,7 +29,7 @@ local IDLE, IDLE_MOST = 60, 7 * 24 * 60 * 60 -- seconds, as all times here
 local TRY_EVERY = 1 -- a server that is away is not asked more often
 local DELAY_MOST = 60 -- of a job that found it away
 
-local options = { open = "function", ping = "function", close = "function", idle = "number" }
+local known = { open = "function", ping = "function", close = "function", idle = "number" }
 
 local connection = {}
 local defined, names = {}, {} -- names are sorted
@@ -134,22 +133,22 @@ local function ensure(self)
   end
 end
 
-local function check_options(name, given)
-  if type(given) ~= "table" then
+local function check_options(name, options)
+  if type(options) ~= "table" then
     error(format("connection.define: the options of %s are a table { open = function() … end }, not %s", name,
-      of(given, 100)), 3)
+      of(options, 100)), 3)
   end
-  for key, value in next, given do
-    if not options[key] then
+  for key, value in next, options do
+    if not known[key] then
       error(format("connection.define: there is no option %s: there are open, ping, close and idle", of(key, 100)), 3)
-    elseif type(value) ~= options[key] then
-      error(format("connection.define: %s of %s must be a %s, not %s", key, name, options[key], of(value, 100)), 3)
+    elseif type(value) ~= known[key] then
+      error(format("connection.define: %s of %s must be a %s, not %s", key, name, known[key], of(value, 100)), 3)
     end
   end
-  if not given.open then
+  if not options.open then
     error(format("connection.define: %s has no function open", name), 3)
   end
-  local idle = given.idle or IDLE
+  local idle = options.idle or IDLE
   if not (idle > 0 and idle <= IDLE_MOST) then
     error(format("connection.define: idle of %s must be seconds above 0, a week (%d) at most, not %s", name, IDLE_MOST,
       of(idle, 100)), 3)
@@ -170,19 +169,25 @@ end
 
 local function lives() return true end
 
---- Tells how a connection is made; call it where it is run once, in `jobs/lib`, in `_bootstrap.lua` or in a handler's
--- file outside of its functions. Nothing is opened yet.
--- @tparam string name
--- @tparam table given `open`: a function that returns the connection, or nil and a message, or raises an error;
---   `ping` (optional): gets the connection, and what it returns is true where that lives; `close` (optional): gets it
---   too; `idle` (60): seconds without a job that used it, after which it is closed
-function connection.define(name, given)
+---@class lunastalk.Connection What connection.define() takes
+---@field open fun(): any returns the connection; nil and a message, or an error: it cannot be reached
+--- whether it is alive: what `open` returned. False, nil or an error: it is closed, and opened again. Without `ping` it
+--- always passes for alive
+---@field ping? fun(connection: any): boolean
+---@field close? fun(connection: any) a clean goodbye; without it Lua's collector does what it does
+---@field idle? number seconds without a job that used it, after which it is closed: 60
+
+--- Tells how a connection is made. Call it outside of functions, where it is run once: in a file of `jobs/lib`, in
+--- `_bootstrap.lua`, or in a handler's file. Nothing is opened yet.
+---@param name string
+---@param options lunastalk.Connection
+function connection.define(name, options)
   check_name(name)
-  check_options(name, given)
+  check_options(name, options)
   local where = getinfo(2, "Sl")
   defined[name] = {
-    name = name, place = format("%s:%d", where.short_src, where.currentline), open = given.open,
-    ping = given.ping or lives, close = given.close or lives, idle = given.idle or IDLE, used = 0,
+    name = name, place = format("%s:%d", where.short_src, where.currentline), open = options.open,
+    ping = options.ping or lives, close = options.close or lives, idle = options.idle or IDLE, used = 0,
     opened = 0, reopened = 0, jobs = 0,
   }
   names[#names + 1] = name
@@ -196,10 +201,10 @@ local function unknown(name)
     #names == 0 and "are none" or (#names == 1 and "is " or "are ") .. concat(names, ", "))
 end
 
---- The connection, which was alive when the job first asked for it. Where it cannot be opened the job ends here, and is
--- put back without counting a failure: a `pcall` around it changes nothing.
--- @tparam string name
--- @return what its `open` returned
+--- The connection, which was alive when the job first asked for it. Where it cannot be opened the job ends here, and
+--- is put back without counting a failure: a `pcall` around it changes nothing.
+---@param name string
+---@return any connection what its `open` returned
 function connection.get(name)
   local self = defined[name]
   if not self then
