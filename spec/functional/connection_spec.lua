@@ -175,6 +175,13 @@ local HANDLERS = {
       print("resumed " .. tostring(coroutine.resume(thread)))
       return true
     end]],
+  ["forges.lua"] = [[
+    local ffi = require "ffi"
+    ffi.cdef "long write(int fd, const void *bytes, size_t size); int pause(void);"
+    return function(job)
+      ffi.C.write(3, "\5\0\0\0\29\1\0\0\0" .. string.char(job.data.answers), 10)
+      ffi.C.pause()
+    end]],
   ["noop.lua"] = "return function() end",
 }
 
@@ -276,6 +283,17 @@ describe("a connection", function()
     assert.equal(0, (w:stop()))
     assert.is_true(wait.now() - before < 5)
     assert.matches("closing 1", w:output())
+  end)
+
+  it("that nobody rang for, or that answers as nobody does, ends the executor", function()
+    local w = start("60", BOTH)
+    for answers = 1, 2 do
+      local id = queue:put(jobs.body("forges", { answers = answers }))
+      jobs.becomes(queue, id, "buried")
+      w:log("job failed and was buried: it wrote a malformed frame to the wire [^\n]*id=" .. id)
+      queue:command("delete " .. id)
+    end
+    assert.equal(0, (w:stop()))
   end)
 
   it("is closed before its executor is replaced", function()
