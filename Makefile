@@ -76,7 +76,7 @@ $(BUILD)/obj/command/new.o: $(wildcard runtime/command/templates/*)
 -include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d)
 
 # What handlers require, for editors that complete and check by its annotations.
-FOR_EDITORS := $(addprefix runtime/lua/lunastalk/,$(addsuffix .lua,job json log queue settings testing))
+FOR_EDITORS := $(addprefix runtime/lua/lunastalk/,$(addsuffix .lua,connection job json log queue settings testing))
 
 install: all
 	$(INSTALL) -D -m 755 $(BUILD)/lunastalk $(DESTDIR)$(bindir)/lunastalk

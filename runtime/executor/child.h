@@ -5,7 +5,7 @@
  *
  *   executor.c   start and end of the child      sent.c    its jobs: send, harvest, recall
  *   frames.c     what it says                    watch.c   time limits, memory, and the ladder of a stop
- *   answers.c    what it is told of what it asked
+ *   answers.c    what it is told of what it asked      ring.c    calls it while it waits, to close what is idle
  */
 #include "base/outbox.h"
 #include "executor/executor.h"
@@ -23,7 +23,10 @@ struct executor {
     bool stopping; // STOP was sent: it takes no more jobs
     uv_process_t process;
     uv_pipe_t wire;
-    uv_timer_t limit; // of loading; later of the exit after the wire has ended
+    uv_timer_t limit;    // of loading; later of the exit after the wire has ended
+    uv_timer_t ring;     // when it wants a RING; then, until it answers
+    bool rung;           // RING was sent and is not answered
+    uint64_t rung_ended; // `ended` when its silence began
     struct output out, err;
     uint64_t printing; // sequence of the job that ran when what was printed was about to be read
     unsigned handles;
@@ -63,6 +66,9 @@ void frames_printed(void *executor, struct output *output, const char *line, siz
 
 /* answers.c: what was printed has been read. */
 void executor_answer_output(struct executor *executor, uint32_t request);
+
+/* ring.c: IDLE came. False: it does not fit. */
+bool ring_wanted(struct executor *executor, uint32_t after_ms, bool answers);
 
 /* executor.c: the bytes that are still in the wire; a child's last words stay readable after its death. */
 void executor_drain_wire(struct executor *executor);

@@ -175,6 +175,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signal)
     kill(-process->pid, SIGKILL); // what its handlers have left running
     describe_exit(executor, status, signal, why, sizeof why);
     uv_timer_stop(&executor->limit);
+    uv_timer_stop(&executor->ring);
     executor->state = EXECUTOR_GONE;
     remove_directory(executor);
     executor_give_all_back(executor, why);
@@ -182,6 +183,7 @@ static void on_process_exit(uv_process_t *process, int64_t status, int signal)
     close_handle(executor, &executor->process);
     close_handle(executor, &executor->wire);
     close_handle(executor, &executor->limit);
+    close_handle(executor, &executor->ring);
     close_handle(executor, &executor->out.pipe);
     close_handle(executor, &executor->err.pipe);
 }
@@ -351,7 +353,8 @@ struct executor *executor_start(uv_loop_t *loop, const struct executor_options *
     open_output(executor, &executor->out, "stdout", LEVEL_INFO, fds.out[0]);
     open_output(executor, &executor->err, "stderr", LEVEL_WARNING, fds.err[0]);
     uv_timer_init(loop, &executor->limit);
-    executor->limit.data = executor;
+    uv_timer_init(loop, &executor->ring);
+    executor->limit.data = executor->ring.data = executor;
     uv_timer_start(&executor->limit, on_load_slow, LOAD_SLOW_MS, 0);
     uv_read_start((uv_stream_t *)&executor->wire, on_room, on_read);
     executor_put_config(&executor->outbox.out, &executor->options, executor->directory);

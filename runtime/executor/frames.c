@@ -267,6 +267,14 @@ static void on_once(struct executor *executor, struct wire_frame *frame)
         executor->events.jobs->once(executor->events.jobs->context, executor->id, job, request, key, size, ttl_s);
 }
 
+static void on_idle(struct executor *executor, struct wire_frame *frame)
+{
+    uint32_t after_ms = wire_get_u32(frame);
+    uint8_t answers = wire_get_u8(frame);
+    if (!wire_complete(frame) || answers > 1 || !ring_wanted(executor, after_ms, answers))
+        executor_break(executor, malformed);
+}
+
 static void on_frame(struct executor *executor, struct wire_frame *frame)
 {
     switch (frame->type) {
@@ -279,6 +287,7 @@ static void on_frame(struct executor *executor, struct wire_frame *frame)
     case WIRE_TOUCH: on_touch(executor, frame); break;
     case WIRE_PROGRESS: on_progress(executor, frame); break;
     case WIRE_ONCE: on_once(executor, frame); break;
+    case WIRE_IDLE: on_idle(executor, frame); break;
     case WIRE_HELLO: on_hello(executor, frame); break;
     case WIRE_HANDLER: on_handler(executor, frame); break;
     case WIRE_READY: on_ready(executor, frame); break;

@@ -17,6 +17,7 @@
  *   REPLY    u32 request · u8 ok · then for PUT: bytes id; STATS: bytes tube, u32 attempt; OUTPUT: nothing;
  *            ONCE: u8 first; not ok: bytes message, bytes code
  *   STOP     (nothing): exit 0 when the running job has ended
+ *   RING     (nothing): the time of IDLE is over; answered by another IDLE between two jobs
  *
  *   to the runtime
  *   HELLO    u32 version
@@ -35,6 +36,7 @@
  *   PROGRESS u64 sequence · bytes JSON, WIRE_PROGRESS_MOST at most: job:progress(), sent before the job's end
  *   ONCE     u32 request · u64 sequence · bytes key, 1 to WIRE_KEY_MOST without control characters · u32 TTL in s, not 0:
  *            whether this job is the first to name the key
+ *   IDLE     u32 ms until it wants a RING, instead of what it wanted before (0: none) · u8 1: the answer to a RING
  *
  * Many PUTs may be unanswered at a time; the REPLYs name their requests and may come in another order.
  *
@@ -45,7 +47,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WIRE_VERSION = 3, WIRE_HEADER = 5, WIRE_LARGEST = 64 * 1024 * 1024 };
+enum { WIRE_VERSION = 4, WIRE_HEADER = 5, WIRE_LARGEST = 64 * 1024 * 1024 };
 enum { WIRE_PROGRESS_MOST = 1024, WIRE_KEY_MOST = 200 }; // bytes
 
 enum wire_type {
@@ -53,6 +55,7 @@ enum wire_type {
     WIRE_JOB,
     WIRE_REPLY,
     WIRE_STOP,
+    WIRE_RING,
     WIRE_HELLO = 16,
     WIRE_HANDLER,
     WIRE_READY,
@@ -66,6 +69,7 @@ enum wire_type {
     WIRE_TOUCH,
     WIRE_PROGRESS,
     WIRE_ONCE,
+    WIRE_IDLE,
 };
 
 #define WIRE_UNSET UINT32_MAX

@@ -5,6 +5,14 @@ unsigned policy_attempt(uint64_t buries, unsigned retries)
     return (unsigned)(buries % (retries + UINT64_C(1))) + 1;
 }
 
+/* At least a second; from ten seconds up a tenth more or less, so that not all come back at once. */
+static uint32_t vary(uint64_t delay, uint32_t random)
+{
+    if (delay >= POLICY_JITTER_FROM_S)
+        delay = delay - delay / 10 + random % (2 * (delay / 10) + 1);
+    return delay ? (uint32_t)delay : 1;
+}
+
 uint32_t policy_delay_s(const struct policy_retry *retry, unsigned attempt, uint32_t random)
 {
     uint64_t delay = retry->delay_s;
@@ -12,9 +20,7 @@ uint32_t policy_delay_s(const struct policy_retry *retry, unsigned attempt, uint
         delay *= 2;
     if (delay > POLICY_DELAY_MOST_S)
         delay = POLICY_DELAY_MOST_S;
-    if (delay >= POLICY_JITTER_FROM_S)
-        delay = delay - delay / 10 + random % (2 * (delay / 10) + 1);
-    return delay ? (uint32_t)delay : 1;
+    return vary(delay, random);
 }
 
 static struct policy_decision decide(const struct policy_input *input)
@@ -32,6 +38,8 @@ static struct policy_decision decide(const struct policy_input *input)
         decision.verb = POLICY_RELEASE;
         decision.failure = false;
         decision.delay_s = input->delay_s ? input->delay_s : 1;
+        if (input->outcome == POLICY_UNAVAILABLE)
+            decision.delay_s = vary(input->delay_s, input->random);
         return decision;
     case POLICY_FAILED:
         if (attempt > input->retry.max || input->cancelled)

@@ -30,7 +30,7 @@ struct policy_retry {
 
 struct policy_input {
     enum policy_outcome outcome;
-    uint32_t delay_s;          // RELEASED: as the handler asked
+    uint32_t delay_s;          // RELEASED: as the handler asked; UNAVAILABLE: varied as that of a retry
     bool bury;                 // the envelope's error.bury
     struct policy_retry retry; // what holds for this job
     bool cancelled;            // it is not tried again: FAILED is final, and so is RELEASED or UNAVAILABLE

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/level.h"
+#include "base/suggest.h"
 #include "lua/library.h"
 #include "lua/scan.h"
 #include "lua/source.h"
@@ -267,11 +268,44 @@ static int host_tmpname(lua_State *L)
     return push_made(L, scratch_file(&host_of(L)->scratch, path), path);
 }
 
+/* The closest of a list of names to one, or nil. */
+static int host_suggest(lua_State *L)
+{
+    const char *word = luaL_checkstring(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t count = lua_objlen(L, 2);
+    const char **names = lua_newuserdata(L, (count + 1) * sizeof *names); // freed also when an error is raised
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, 2, (int)i + 1);
+        names[i] = luaL_checkstring(L, -1); // the list keeps it
+        lua_pop(L, 1);
+    }
+    lua_pushstring(L, suggest(word, names, count));
+    return 1;
+}
+
+/* What is called between two jobs when the runtime rings, and before the end: (leaving) → seconds until the next ring. */
+static int host_rung(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_setfield(L, LUA_REGISTRYINDEX, HOST_RUNG);
+    return 0;
+}
+
+/* Has the runtime ring after so many seconds. */
+static int host_ring(lua_State *L)
+{
+    host_want_ring(host_of(L), luaL_checknumber(L, 1), false);
+    return 0;
+}
+
 void bindings_open(lua_State *L, struct host *host)
 {
     static const luaL_Reg functions[] = {{"scan", host_scan}, {"closest", host_closest}, {"read", host_read},
         {"log", host_log}, {"put", host_put}, {"stats", host_stats}, {"touch", host_touch}, {"progress", host_progress},
-        {"once", host_once}, {"clock", host_clock}, {"tempdir", host_tempdir}, {"tmpname", host_tmpname}, {NULL, NULL}};
+        {"once", host_once}, {"clock", host_clock}, {"tempdir", host_tempdir}, {"tmpname", host_tmpname},
+        {"suggest", host_suggest}, {"rung", host_rung}, {"ring", host_ring}, {NULL, NULL}};
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "loaded");
     lua_newtable(L);

@@ -6,6 +6,7 @@
 #include "lua/stop.h"
 #include "lua/vm.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +245,28 @@ static void perform(struct host *host)
     report_end(host, end_ns);
 }
 
+void host_want_ring(struct host *host, double seconds, bool answers)
+{
+    struct wire_writer writer = wire_begin(&host->link.out, WIRE_IDLE);
+    wire_put_u32(&writer, (uint32_t)ceil(seconds * 1000));
+    wire_put_u8(&writer, answers);
+    wire_end(&writer);
+}
+
+/* Lets Lua close what it keeps between jobs, and says for how long it can keep the rest. */
+static void rest(struct host *host, bool leaving)
+{
+    lua_getfield(host->L, LUA_REGISTRYINDEX, HOST_RUNG);
+    if (lua_isfunction(host->L, -1)) {
+        lua_pushboolean(host->L, leaving);
+        vm_call(host->L, 1, 1); // it catches what the user's functions raise
+    }
+    if (host->link.rung && !leaving)
+        host_want_ring(host, lua_tonumber(host->L, -1), true);
+    lua_settop(host->L, 2);
+    host->link.rung = false;
+}
+
 static void take_job(struct host *host, struct wire_frame *frame)
 {
     struct host_job *job = &host->job;
@@ -271,7 +294,10 @@ void host_run(int wire, struct board *board)
     load_handlers(host);
     while (!host->link.stopping) {
         struct wire_frame frame;
-        if (link_first(&host->link, &frame)) {
+        if (host->link.rung) {
+            rest(host, false);
+            settle_output(host, UINT64_MAX); // what was printed is of no job
+        } else if (link_first(&host->link, &frame)) {
             take_job(host, &frame);
             link_drop(&host->link, &frame);
         } else {
@@ -280,6 +306,8 @@ void host_run(int wire, struct board *board)
             link_fill(&host->link);
         }
     }
+    link_send(&host->link);
+    rest(host, true);
     link_send(&host->link);
     lua_close(host->L);
     exit(EXIT_SUCCESS);

@@ -39,6 +39,11 @@ struct host {
     uint64_t first_end_ns; // of the ends that no bell has reported
 };
 
+#define HOST_RUNG "lunastalk.rung" // key in the registry: Lua's function for RING, if there is one
+
+/* Appends the IDLE frame; 0 seconds: no ring. It leaves with the next link_send(). */
+void host_want_ring(struct host *host, double seconds, bool answers);
+
 enum { HOST_PROBLEM = 128 };
 /*
  * Waits for CONFIG on host->link.fd and takes it. False, with `problem` of HOST_PROBLEM bytes: the runtime speaks another

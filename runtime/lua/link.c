@@ -56,6 +56,7 @@ static void look_at(struct link *link, struct wire_frame *frame)
     case WIRE_CONFIG:
     case WIRE_JOB: return;
     case WIRE_STOP: link->stopping = true; break;
+    case WIRE_RING: link->rung = true; break;
     case WIRE_REPLY: take_reply(link, frame); break;
     default: link_fail("a frame of unknown type");
     }

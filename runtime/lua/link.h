@@ -21,6 +21,7 @@ struct link {
     unsigned asked;        // requests that link_await() waits for: the last ones
     unsigned waiting;      // of them, those without a reply
     bool stopping;         // STOP came
+    bool rung;             // RING came, and is not answered
     unsigned unreported;   // jobs that ended on the board since the last BELL
 };
 

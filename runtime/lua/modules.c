@@ -6,7 +6,9 @@
 #include <string.h>
 
 #define OF_JOBS(X)                                                                                                     \
-    X(boot) X(dispatch) X(json) X(loader) X(log) X(missing) X(numbers) X(options) X(queue) X(settings) X(text) X(trace)
+    X(boot)                                                                                                            \
+    X(connection)                                                                                                      \
+    X(dispatch) X(json) X(loader) X(log) X(missing) X(numbers) X(options) X(queue) X(settings) X(text) X(trace)
 #define OF_TESTS(X) X(assertions) X(fakehost) X(sandbox) X(script) X(testing)
 #define MODULES(X)  OF_JOBS(X) OF_TESTS(X)
 

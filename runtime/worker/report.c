@@ -69,10 +69,17 @@ static void write_command(char command[320], const char *verb, const struct work
 
 static void report_release(const struct job *job, const struct policy_decision *decision)
 {
-    struct log_field fields[JOB_FIELDS_MOST + 3] = {F_NUMBER("delay", decision->delay_s)};
-    size_t count = 1 + job_fields(job, fields + 1);
-    fields[count] = F_SECONDS("runtime", job->runtime_ns);
-    write_record(LEVEL_INFO, job, "job released, to run again in {delay} s", fields);
+    const struct job_outcome *outcome = job->outcome;
+    struct log_field fields[JOB_FIELDS_MOST + 4] = {
+        F_NUMBER("delay", decision->delay_s), F_BYTES("reason", outcome->reason, outcome->reason_size)};
+    bool reasoned = outcome->kind == POLICY_UNAVAILABLE;
+    size_t count = 1 + reasoned;
+    count += job_fields(job, fields + count);
+    fields[count++] = F_SECONDS("runtime", job->runtime_ns);
+    fields[count] = (struct log_field){0};
+    write_record(LEVEL_INFO, job,
+        reasoned ? "job released, to run again in {delay} s: {reason}" : "job released, to run again in {delay} s",
+        fields);
 }
 
 static bool starts_with(const char *text, const char *start)

@@ -7,7 +7,7 @@ local worker = require "spec.support.worker"
 local BUILD = os.getenv "BUILD" or "build" -- as make has it: by another name all would be built again
 
 local INSTALLED = "./bin/lunastalk\n./lib/lunastalk/lunastalk-executor\n"
-for _, module in ipairs { "job", "json", "log", "queue", "settings", "testing" } do
+for _, module in ipairs { "connection", "job", "json", "log", "queue", "settings", "testing" } do
   INSTALLED = INSTALLED .. "./share/lunastalk/library/lunastalk/" .. module .. ".lua\n"
 end
 

@@ -1,6 +1,7 @@
 -- Every command and snippet of the READMEs, run as a reader would.
 local beanstalkd = require "spec.support.beanstalkd"
 local client = require "spec.support.client"
+local postgres = require "spec.support.postgres"
 local process = require "spec.support.process"
 local redis = require "spec.support.redis"
 local temp = require "spec.support.temp"
@@ -127,6 +128,10 @@ describe("jobs/README.md", function()
     end
     assert.is_true(#puts >= 5)
     temp.write(dir .. "/jobs/send_email.lua", "return function() end") -- newsletter puts one
+    local database = postgres.start()
+    database:query "CREATE TABLE orders (number integer PRIMARY KEY, cents integer)"
+    temp.write(dir .. "/config.yml", ("settings: {cache: {port: %d}, database: {port: %d}}"):format(store.port,
+      database.port))
     for _, block in ipairs(blocks("jobs/README.md", "sh")) do
       assert_shows(block.output, run(dir, server, { "bash", "-eu" }, block.body))
     end

@@ -10,6 +10,7 @@ static const char *const shapes[256] = {
     [WIRE_JOB] = "848bbbbb",
     [WIRE_REPLY] = "41b4",
     [WIRE_STOP] = "",
+    [WIRE_RING] = "",
     [WIRE_HELLO] = "4",
     [WIRE_HANDLER] = "b444",
     [WIRE_READY] = "",
@@ -23,6 +24,7 @@ static const char *const shapes[256] = {
     [WIRE_TOUCH] = "8",
     [WIRE_PROGRESS] = "8b",
     [WIRE_ONCE] = "48b4",
+    [WIRE_IDLE] = "41",
 };
 
 /* Reads one field, and writes it to the copy. */

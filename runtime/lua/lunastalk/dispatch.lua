@@ -19,13 +19,13 @@ local EVERY, BURST = 0.1, 1 -- seconds: ten values of progress a second are sent
 local DAY = 24 * 60 * 60
 
 -- enum outcome_kind of executor/wire.h
-local SUCCEEDED, FAILED, RELEASED, BURIED = 0, 1, 2, 3
+local SUCCEEDED, FAILED, RELEASED, BURIED, UNAVAILABLE = 0, 1, 2, 3, 4
 
 local HERE = "\n\t" .. getinfo(1, "S").short_src .. ":"
 
 local dispatch = {}
 
--- What job:release and job:bury raise. The outcome stands in the job: who catches this changes nothing.
+-- What job:release, job:bury and connection.get raise. The outcome stands in the job: who catches this changes nothing.
 local ENDED = setmetatable({}, { __tostring = function() return "the job was released or buried" end })
 
 -- The frames of the handler alone: those above it are ours, from the last line of this file down, and the xpcall
@@ -88,7 +88,9 @@ end
 
 -- Key of a job's state, which handlers do not see: nil while it runs, its outcome once it was released or buried, OVER
 -- after the handler.
-local STATE, OVER, TEMPDIR, PROGRESS = {}, {}, {}, {}
+local STATE, OVER, TEMPDIR, PROGRESS, AFTER = {}, {}, {}, {}, {}
+
+local current -- the job that runs
 
 local function check_running(job, method)
   if type(job) ~= "table" or rawget(job, "id") == nil then
@@ -102,6 +104,28 @@ end
 local function finish(job, kind, delay, reason)
   job[STATE] = rawget(job, STATE) or { kind = kind, delay = delay, reason = reason }
   error(ENDED, 0)
+end
+
+--- The job that runs; nil: none.
+function dispatch.running()
+  return current
+end
+
+--- Has `f` called with the job that runs, once it has ended.
+function dispatch.afterwards(f)
+  current[AFTER] = f
+end
+
+--- Ends the job that runs: what it needs cannot be reached.
+-- @tparam number delay seconds until it runs again
+-- @tparam string reason
+function dispatch.unavailable(delay, reason)
+  finish(current, UNAVAILABLE, ceil(delay), reason)
+end
+
+--- Whether that is no error, but the end of a job.
+function dispatch.has_ended(value)
+  return rawequal(value, ENDED)
 end
 
 local methods = {}
@@ -278,13 +302,17 @@ function dispatch.new(handlers, host, warn, middleware, own)
 
   local function run(job, name, handler)
     local fine, result, reason
+    current = job
     if middleware then
       fine, result, reason = within(middleware, handler, job)
     else
       fine, result, reason = xpcall(handler, on_error, job)
     end
-    local outcome, progress = rawget(job, STATE), rawget(job, PROGRESS)
-    job[STATE] = OVER
+    local outcome, progress, after = rawget(job, STATE), rawget(job, PROGRESS), rawget(job, AFTER)
+    job[STATE], current = OVER, nil
+    if after then
+      after(job)
+    end
     if progress and progress.value then
       host.progress(progress.value)
     end

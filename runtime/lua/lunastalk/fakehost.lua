@@ -112,6 +112,15 @@ function host.once(key)
   return not holder or holder == fakehost.run
 end
 
+-- lunastalk.connection gives what closes connections.
+function fakehost.rest() end
+
+function host.rung(rest)
+  fakehost.rest = rest
+end
+
+function host.ring() end
+
 --- A job begins.
 function fakehost.begin(tube, attempt)
   fakehost.runs = fakehost.runs + 1

@@ -190,8 +190,7 @@ function testing.perform(name, data, options)
   local attempt, tube = options.attempt or 1, options.tube or "default"
   local run = fakehost.begin(tube, attempt)
   local result = { name = name, attempt = attempt }
-  local function perform()
-    forbid_yield()
+  local function load_and_run()
     local fine, handler, own, middleware = pcall(load, name)
     if not fine then
       return handler
@@ -203,6 +202,12 @@ function testing.perform(name, data, options)
     result.runtime = host.clock() - start
     result.outcome, result.delay, result.reason, result.traceback = OUTCOMES[kind], delay, reason, traceback
     result.retry = retry_of(envelope, own)
+  end
+  local function perform()
+    forbid_yield()
+    local problem = load_and_run()
+    fakehost.rest(true)
+    return problem
   end
   local problem = sandbox.run(perform)
   fakehost.finish(result.outcome == "succeeded")

@@ -25,7 +25,7 @@ local u8, u32, u64, bytes = "u8", "u32", "u64", "bytes"
 
 -- The table of wire.h, with values at the borders of each type.
 local FRAMES = {
-  { "CONFIG", 1, { u32, 3 }, { u8, 0 }, { u64, 512 * 2 ^ 20 }, { bytes, "/srv/jobs" }, { bytes, "{}" }, { bytes, "" } },
+  { "CONFIG", 1, { u32, 4 }, { u8, 0 }, { u64, 512 * 2 ^ 20 }, { bytes, "/srv/jobs" }, { bytes, "{}" }, { bytes, "" } },
   { "JOB", 2, { u64, 2 ^ 53 }, { u32, 126 }, { u64, 2 ^ 53 - 1 }, { bytes, "127.0.0.1:11300" },
     { bytes, "18446744073709551615" }, { bytes, "send_email" }, { bytes, "" }, { bytes, '{"job":"\0"}' } },
   { "REPLY to PUT", 3, { u32, 0xffffffff }, { u8, 1 }, { bytes, "42" } },
@@ -34,7 +34,8 @@ local FRAMES = {
   { "REPLY to ONCE", 3, { u32, 4 }, { u8, 1 }, { u8, 0 } },
   { "REPLY of a failure", 3, { u32, 3 }, { u8, 0 }, { bytes, "draining" }, { bytes, "DRAINING" } },
   { "STOP", 4 },
-  { "HELLO", 16, { u32, 3 } },
+  { "RING", 5 },
+  { "HELLO", 16, { u32, 4 } },
   { "HANDLER", 17, { bytes, "email.welcome" }, { u32, 0 }, { u32, 1000 }, { u32, 0xffffffff } },
   { "READY", 18 },
   { "REFUSED", 19, { bytes, "jobs/x.lua:3: unexpected symbol" } },
@@ -48,6 +49,7 @@ local FRAMES = {
   { "TOUCH", 26, { u64, 2 ^ 53 } },
   { "PROGRESS", 27, { u64, 1 }, { bytes, '{"done":0.5}' } },
   { "ONCE", 28, { u32, 9 }, { u64, 255 }, { bytes, ("k"):rep(200) }, { u32, 86400 } },
+  { "IDLE", 29, { u32, 60000 }, { u8, 1 } },
 }
 
 local function encode(out, frame)
@@ -152,8 +154,8 @@ describe("executor/wire", function()
   end)
 
   it("lays bytes out as wire.h says", function()
-    assert.equal("\4\0\0\0\16\3\0\0\0", encoded(FRAMES[9]))
-    assert.equal("\29\0\0\0\17\13\0\0\0email.welcome\0\0\0\0\232\3\0\0\255\255\255\255", encoded(FRAMES[10]))
+    assert.equal("\4\0\0\0\16\4\0\0\0", encoded(FRAMES[10]))
+    assert.equal("\29\0\0\0\17\13\0\0\0email.welcome\0\0\0\0\232\3\0\0\255\255\255\255", encoded(FRAMES[11]))
     local out = buffers.new()
     encode(out, { "", 9, { u64, 0x0102030405060708ULL } })
     assert.equal("\8\0\0\0\9\8\7\6\5\4\3\2\1", buffers.bytes(out))

@@ -58,8 +58,9 @@ describe("job/policy", function()
     { outcome = "RELEASED", asked = 0xffffffff, "RELEASE 4294967295", false, 1 },
     { outcome = "RELEASED", asked = 7, max = 2, delay = 50, buries = 2, "RELEASE 7", false, 3 },
     { outcome = "UNAVAILABLE", asked = 0, "RELEASE 1", false, 1 },
-    { outcome = "UNAVAILABLE", asked = 30, bury = false, "RELEASE 30", false, 1 },
-    { outcome = "UNAVAILABLE", asked = 30, max = 2, delay = 50, buries = 2, "RELEASE 30", false, 3 },
+    { outcome = "UNAVAILABLE", asked = 9, random = 6, "RELEASE 9", false, 1 },
+    { outcome = "UNAVAILABLE", asked = 30, bury = false, random = 6, "RELEASE 33", false, 1 },
+    { outcome = "UNAVAILABLE", asked = 30, max = 2, delay = 50, buries = 2, "RELEASE 27", false, 3 },
     -- attempts left
     { outcome = "FAILED", max = 2, delay = 5, buries = 0, "RETRY 5", true, 1 },
     { outcome = "FAILED", max = 2, delay = 5, buries = 0, bury = false, asked = 99, "RETRY 5", true, 1 },

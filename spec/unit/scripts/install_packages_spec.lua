@@ -11,6 +11,7 @@ local STUBS = {
   ["apt-get"] = [[
     echo "apt-get $*" >>"$STATE/calls"
     cp "$POLICY_RC_D" "$STATE/policy" 2>/dev/null
+    ! cp "$CREATECLUSTER_CONF" "$STATE/clusters" 2>/dev/null || echo "the package's" >"$CREATECLUSTER_CONF.ucf-dist"
     [ "$1" != update ] || touch "$STATE/updated"
     [ "$1" != install ] || [ -z "$OUTDATED" ] || [ "$OUTDATED" = "until update" -a -e "$STATE/updated" ]
   ]],
@@ -22,7 +23,7 @@ local STUBS = {
 }
 
 -- Runs it; the object has code, output, the list of calls, the policy file as apt-get saw it and as it is afterwards.
-local function install(set, variables, policy)
+local function install(set, variables, policy, clusters)
   local dir = temp.dir()
   for name, text in pairs(STUBS) do
     temp.write(dir .. "/bin/" .. name, "#!/bin/sh\n" .. text .. "\n")
@@ -31,9 +32,13 @@ local function install(set, variables, policy)
   if policy then
     temp.write(dir .. "/policy-rc.d", policy)
   end
+  if clusters then
+    temp.write(dir .. "/etc/createcluster.conf", clusters)
+  end
   assert(os.execute("chmod +x " .. dir .. "/bin/*"))
   local env = {
-    PATH = dir .. "/bin:" .. os.getenv "PATH", STATE = dir, POLICY_RC_D = dir .. "/policy-rc.d", ID = "0", MISSING = "",
+    PATH = dir .. "/bin:" .. os.getenv "PATH", STATE = dir, POLICY_RC_D = dir .. "/policy-rc.d",
+    CREATECLUSTER_CONF = dir .. "/etc/createcluster.conf", ID = "0", MISSING = "",
     STALE = "", OUTDATED = "", SUDO = "",
   }
   for name, value in pairs(variables or {}) do
@@ -47,6 +52,7 @@ local function install(set, variables, policy)
     return file and file:read "*a"
   end
   run.during, run.after, run.left = content "policy", content "policy-rc.d", content "policy-rc.d.before-lunastalk"
+  run.clusters, run.clusters_after = content "clusters", content "etc/createcluster.conf"
   return run
 end
 
@@ -94,6 +100,16 @@ describe("scripts/install-packages", function()
     local left = install("bench", { MISSING = "beanstalkd" }).during
     local run = install("bench", { MISSING = "beanstalkd" }, left)
     assert.same({ nil, nil }, { run.after, run.left })
+  end)
+
+  it("has no cluster made for PostgreSQL, unless the machine has its own mind about that", function()
+    local run = install("test", { MISSING = "postgresql" })
+    assert.equal(0, run.code)
+    assert.matches("create_main_cluster = false", run.clusters)
+    assert.equal("the package's\n", run.clusters_after)
+    run = install("test", { MISSING = "postgresql" }, nil, "mine")
+    assert.same({ "mine", "mine" }, { run.clusters, run.clusters_after })
+    assert.is_nil(install("test", { MISSING = "beanstalkd" }).clusters)
   end)
 
   it("refreshes the lists when they do not know a package", function()
