@@ -1,7 +1,6 @@
 #include "lua/script.h"
 
 #include "base/files.h"
-#include "base/suggest.h"
 #include "job/policy.h"
 #include "lua/bindings.h"
 #include "lua/vm.h"
@@ -55,20 +54,6 @@ static int host_after(lua_State *L)
     return 3;
 }
 
-/* suggest(word, candidates) → the closest, or nil: suggest.h. */
-static int host_suggest(lua_State *L)
-{
-    size_t count = lua_objlen(L, 2);
-    const char **candidates = lua_newuserdata(L, (count + 1) * sizeof *candidates);
-    for (size_t i = 0; i < count; i++) {
-        lua_rawgeti(L, 2, (int)i + 1);
-        candidates[i] = lua_tostring(L, -1); // the table holds it
-        lua_pop(L, 1);
-    }
-    lua_pushstring(L, suggest(luaL_checkstring(L, 1), candidates, count));
-    return 1;
-}
-
 static struct scratch *scratch_of(lua_State *L)
 {
     return &(*(struct host **)lua_touserdata(L, lua_upvalueindex(1)))->scratch;
@@ -118,7 +103,6 @@ static int run(lua_State *L)
     static const luaL_Reg functions[] = {
         {"after", host_after},
         {"begin", host_begin},
-        {"suggest", host_suggest},
         {"tidy", host_tidy},
         {NULL, NULL},
     };

@@ -309,16 +309,16 @@ describe("a connection", function()
     local dir = worker.project {
       jobs = { ["_bootstrap.lua"] = DOOR:gsub("IDLE", "60"), ["uses.lua"] = HANDLERS["uses.lua"] },
       files = { alive = "", ["spec/uses_spec.lua"] = [[
-        local connection = require "lunastalk.connection"
         local testing = require "lunastalk.testing"
         it("uses the door", function()
+          testing.connection "door"
           testing.perform "uses"
           assert.released(1)
           io.open("up", "w"):close()
           testing.perform "uses"
           assert.succeeded()
           assert.logged("info", "connection door is closed")
-          stub(connection, "get").returns { number = 9 }
+          testing.connection("door", { number = 9 })
           testing.perform "uses"
           assert.succeeded()
           os.remove "up"

@@ -93,8 +93,8 @@ describe("the documents", function()
     end
     local code, output = worker.lunastalk("test", "-o", "plainTerminal", { cwd = dir })
     assert.equal(0, code, output)
-    assert.equal(11, files)
-    assert.matches("14 successes / 0 failures / 0 errors / 0 pending", output)
+    assert.equal(13, files)
+    assert.matches("16 successes / 0 failures / 0 errors / 0 pending", output)
   end)
 
   it("agree on the exit codes of a worker", function()

@@ -84,6 +84,16 @@ local JOBS = {
   ["global.lua"] = "return function() count = 1 end",
   ["needs.lua"] = "return function() return require('stripe').charge() end",
   ["lib/money.lua"] = "return {}",
+  ["lib/shop.lua"] = [[
+    local connection = require "lunastalk.connection"
+    connection.define("shop", { open = function() return { ask = function() return "real" end } end })
+    return function() return connection.get "shop" end]],
+  ["shops.lua"] = [[
+    local shop = require "shop"
+    return function(job)
+      pcall(shop)
+      require("lunastalk.log").notice(shop().ask(job.data))
+    end]],
   ["_bootstrap.lua"] = "assert(not package.loaded.booted) package.loaded.booted = { yes = true }",
   ["_middleware.lua"] = [[return function(job, next)
     require("lunastalk.log").debug("around {name}", { name = job.name })
@@ -257,6 +267,23 @@ describe("perform", function()
     assert.failed "module 'stripe' not found"
   end)
 
+  it("has the connections that the spec gives", function()
+    testing.perform "shops"
+    assert.failed 'the spec does not say what shop is: testing.connection("shop", fake)'
+    for _ = 1, 2 do
+      testing.connection("shop", { ask = function(data) return "fake " .. data.n end })
+      testing.perform("shops", { n = 7 })
+      assert.logged("notice", "fake 7")
+    end
+    testing.connection("shop", testing.away)
+    testing.perform "shops"
+    assert.released(1)
+    assert.not_failed()
+    testing.connection "shop"
+    testing.perform "shops"
+    assert.logged("notice", "real")
+  end)
+
   it("has a library of jobs/lib for specs too", function()
     assert.same({}, require "money")
   end)
@@ -335,7 +362,7 @@ describe("lunastalk.testing", function()
   it("does what its documentation says", function()
     local code, output = test(SPEC)
     assert.equal(0, code, output)
-    assert.matches("18 successes / 0 failures / 0 errors / 0 pending", output)
+    assert.matches("19 successes / 0 failures / 0 errors / 0 pending", output)
   end)
 
   it("shows what happened instead", function()

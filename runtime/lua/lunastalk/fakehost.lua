@@ -3,8 +3,8 @@
 local host = require "lunastalk.host"
 local json = require "lunastalk.json"
 
-local floor, format, gsub, next, tonumber, tostring, unpack = math.floor, string.format, string.gsub, next, tonumber,
-  tostring, unpack
+local error, floor, format, gsub, next, require, tonumber, tostring, unpack = error, math.floor, string.format,
+  string.gsub, next, require, tonumber, tostring, unpack
 local time, date = os.time, os.date
 
 local LARGEST = 65535 -- bytes of a job: beanstalkd's -z, unless it is told otherwise
@@ -20,6 +20,7 @@ function fakehost.reset()
   -- What all jobs have done since; `waiting`: what was put and has not run.
   fakehost.logs, fakehost.puts, fakehost.waiting = {}, {}, {}
   fakehost.keys = {} -- of job:once → the run that has it
+  fakehost.connections = {} -- name → { fake =, away = }
   fakehost.runs, fakehost.last = 0, nil
   fakehost.run = nil -- of the job that runs: its tube, attempt, logs, puts, progress, touches
   fakehost.ids = 0
@@ -120,6 +121,18 @@ function host.rung(rest)
 end
 
 function host.ring() end
+
+--- What connection.get() returns in a spec: true and the fake, or false: the real one.
+function host.connection(name)
+  local known = fakehost.connections[name]
+  if not known then
+    error(format('connection.get: the spec does not say what %s is: testing.connection("%s", fake), or '
+      .. 'testing.connection "%s" for the real one', name, name, name), 3)
+  elseif known.away then
+    require("lunastalk.dispatch").unavailable(1, format("connection %s: away, says the spec", name))
+  end
+  return known.fake ~= nil, known.fake
+end
 
 --- A job begins.
 function fakehost.begin(tube, attempt)

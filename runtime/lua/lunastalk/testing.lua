@@ -17,9 +17,9 @@ local loader = require "lunastalk.loader"
 local log = require "lunastalk.log"
 local sandbox = require "lunastalk.sandbox"
 
-local concat, error, floor, format, gsub, min, next, pcall, running, select, sub, tostring, type, yield = table.concat,
-  error, math.floor, string.format, string.gsub, math.min, next, pcall, coroutine.running, select, string.sub, tostring,
-  type, coroutine.yield
+local concat, error, floor, format, gsub, min, next, pcall, rawequal, running, select, sub, tostring, type, yield =
+  table.concat, error, math.floor, string.format, string.gsub, math.min, next, pcall, rawequal, coroutine.running,
+  select, string.sub, tostring, type, coroutine.yield
 
 local testing = {}
 
@@ -236,6 +236,18 @@ function testing.drain()
   end
   fakehost.waiting = {}
   return results
+end
+
+--- For testing.connection(): a server that cannot be reached.
+testing.away = {}
+
+--- Says what `connection.get(name)` is for the jobs of this test. A spec that does not say so gets an error, so that no
+--- server is reached by accident.
+---@param name string
+---@param fake? any the fake; `testing.away`: the job ends as unavailable; nil: the real connection
+function testing.connection(name, fake)
+  local away = rawequal(fake, testing.away)
+  fakehost.connections[name] = { fake = not away and fake or nil, away = away }
 end
 
 --- Has os.time() and os.date() tell this time, until the end of the test; without one the real time again.
