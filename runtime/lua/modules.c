@@ -5,12 +5,10 @@
 #include <stddef.h>
 #include <string.h>
 
-#define OF_JOBS(X)                                                                                                     \
-    X(boot)                                                                                                            \
-    X(connection)                                                                                                      \
-    X(dispatch) X(json) X(loader) X(log) X(missing) X(numbers) X(options) X(queue) X(settings) X(text) X(trace)
-#define OF_TESTS(X) X(assertions) X(fakehost) X(sandbox) X(script) X(testing)
-#define MODULES(X)  OF_JOBS(X) OF_TESTS(X)
+#define OF_HANDLERS(X) X(connection) X(json) X(log) X(queue) X(settings)
+#define OF_HOST(X)     X(boot) X(dispatch) X(loader) X(missing) X(numbers) X(options) X(rules) X(text) X(trace)
+#define OF_TESTS(X)    X(assertions) X(fakehost) X(sandbox) X(script) X(testing)
+#define MODULES(X)     OF_HANDLERS(X) OF_HOST(X) OF_TESTS(X)
 
 #define FILE_OF(name) EMBED(module_##name, "runtime/lua/lunastalk/" #name ".lua")
 MODULES(FILE_OF)

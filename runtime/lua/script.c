@@ -7,20 +7,36 @@
 
 #include <lauxlib.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 enum { RETRY_MAX, RETRY_DELAY, SCRIPT, LEAST_ARGUMENTS };
 
 static char directory[PATH_MAX]; // for temporary files
 static struct scratch of_specs, of_jobs;
 
+static pid_t maker; // of the directory: a child that a spec forks leaves it alone
+
 static void remove_directory(void)
 {
-    files_remove(directory, true);
+    if (getpid() == maker)
+        files_remove(directory, true);
+}
+
+/* Ctrl-C ends a test run often enough. What removes the directory may not be called here: a program does it. */
+static void on_signal(int number)
+{
+    if (getpid() == maker && fork() == 0) {
+        execl("/bin/rm", "rm", "-rf", "--", directory, NULL);
+        _exit(EX_OSERR);
+    }
+    signal(number, SIG_DFL);
+    raise(number);
 }
 
 /* Those of the job that runs are in job/, so that the spec's own stay. */
@@ -29,11 +45,17 @@ static void make_directory(void)
     const char *parent = getenv("TMPDIR");
     char job[PATH_MAX];
     snprintf(directory, sizeof directory, "%s/lunastalk-test-XXXXXX", parent && *parent ? parent : "/tmp");
-    if (!mkdtemp(directory) || snprintf(job, sizeof job, "%s/job", directory) >= PATH_MAX || mkdir(job, 0700) != 0)
+    if (!mkdtemp(directory))
         return; // who asks for one gets an error
+    maker = getpid();
+    atexit(remove_directory);
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        signal(numbers[i], on_signal);
+    if (snprintf(job, sizeof job, "%s/job", directory) >= PATH_MAX || mkdir(job, 0700) != 0)
+        return;
     scratch_open(&of_jobs, job);
     scratch_open(&of_specs, directory);
-    atexit(remove_directory);
 }
 
 /* after(outcome, buries, max, delay, asked delay, bury, random) → verb, delay, attempt: policy.h, in numbers. */

@@ -1,9 +1,11 @@
 --- `lunastalk new`, and `lunastalk test` with what it wrote.
 local process = require "spec.support.process"
 local pwd = require "posix.pwd"
+local signal = require "posix.signal"
 local stat = require "posix.sys.stat"
 local temp = require "spec.support.temp"
 local unistd = require "posix.unistd"
+local wait = require "spec.support.wait"
 local worker = require "spec.support.worker"
 
 local PATH = worker.built "":sub(1, -2) .. ":" .. os.getenv "PATH"
@@ -119,6 +121,30 @@ describe("lunastalk test", function()
     code, _, errors = lunastalk(dir, "test")
     assert.equal(78, code)
     assert.matches("config.yml:1:1: ", errors, 1, true)
+  end)
+
+  it("leaves no temporary files, also when it is interrupted", function()
+    local dir, tmp = temp.dir(), temp.dir()
+    local function run(script)
+      return process.spawn({ worker.built "lunastalk", "lua", script }, { cwd = dir, env = { TMPDIR = tmp } })
+    end
+    temp.write(dir .. "/waits.lua", "print(os.getenv 'TMPDIR') io.stdout:flush() while true do end")
+    for _, number in ipairs { signal.SIGINT, signal.SIGTERM } do
+      local running = run "waits.lua"
+      local made = running:expect "(%S+lunastalk%-test%-%w+)\n"
+      assert.is_not_nil(stat.stat(made))
+      running:kill(number)
+      assert.same({ nil, number }, { running:wait() })
+      wait.eventually(5, function() return not stat.stat(made) end, "the end of " .. made)
+    end
+    temp.write(dir .. "/forks.lua", [[
+      if require("posix.unistd").fork() == 0 then os.exit(0) end
+      require("posix.sys.wait").wait()
+      print(io.open(os.getenv "TMPDIR") ~= nil)]])
+    local forks = run "forks.lua"
+    forks:expect "true\n"
+    assert.equal(0, (forks:wait()))
+    assert.equal("", io.popen("ls " .. tmp):read "*a")
   end)
 
   it("has the settings of the configuration, and no handlers where there are none", function()

@@ -81,6 +81,7 @@ local JOBS = {
       debug.sethook(function() seen = seen + 1 end, "l")
       return socket ~= nil
     end]],
+  ["exits.lua"] = "return function(job) pcall(os.exit, job.data.code) end",
   ["global.lua"] = "return function() count = 1 end",
   ["needs.lua"] = "return function() return require('stripe').charge() end",
   ["lib/money.lua"] = "return {}",
@@ -187,6 +188,10 @@ describe("perform", function()
     for _, each in ipairs(results) do assert.succeeded(each) end
     assert.same({}, testing.drain())
     assert.equal(4, #testing.puts())
+    testing.perform("parent", { children = 1 })
+    require("lunastalk.queue").put { job = "nope" }
+    assert.has_error(testing.drain)
+    assert.equal(1, #testing.drain()) -- the child's own; the one before has run
     testing.perform "endless"
     assert.has_error(testing.drain, "testing.drain: more than 10000 jobs: endless puts without an end")
   end)
@@ -254,6 +259,10 @@ describe("perform", function()
     assert.failed "attempt to yield across C-call boundary"
     testing.perform "generates"
     assert.succeeded()
+    for code, given in pairs { [0] = json.null, [3] = 3, [1] = false } do
+      testing.perform("exits", { code = given })
+      assert.failed("the executor exited with code " .. code)
+    end
     testing.perform "global"
     assert.failed "jobs/global.lua:1: assignment to the global variable count: declare it local"
   end)
@@ -297,6 +306,33 @@ describe("perform", function()
     refuses("testing.perform: the data of greet: a table with a key of type number", "greet", { 1, a = 2 })
     refuses("testing.perform: the data of greet: the number nan", "greet", { 0 / 0 })
     refuses("testing.perform: there is no option atempt", "greet", {}, { atempt = 2 })
+    for _, attempt in ipairs { 0, -1, 1.5, "2" } do
+      refuses("testing.perform: attempt must be a whole number from 1 to 1001", "greet", {}, { attempt = attempt })
+    end
+    refuses("testing.perform: its options are a table, not 5", "greet", {}, 5)
+    refuses("testing.perform: envelope must be a table, not 5", "greet", {}, { envelope = 5 })
+    for message, envelope in pairs {
+      ["retry.max must be a whole number from 0 to 1000, not -5"] = { retry = { max = -5 } },
+      ["retry must be a table, not 5"] = { retry = 5 },
+      ["id must be 1 to 128 letters"] = { id = "a b" },
+      ["success.callback must be an http://"] = { success = { callback = "ftp://x" } },
+    } do
+      refuses("x_spec.lua:5: testing.perform: envelope." .. message, "greet", {}, { envelope = envelope })
+    end
+    testing.perform("greet", { name = "Ada" }, { envelope = { id = json.null, retry = {}, mine = 7 } })
+    assert.succeeded()
+    for message, call in pairs {
+      ["there is no log level warn"] = function() assert.not_logged "warn" end,
+      ["assert.put: no put has jb"] = function() assert.not_put { jb = 1 } end,
+      ["assert.put takes the name of a handler"] = function() assert.not_put(5) end,
+      ["the text to match is a string, not 5"] = function() testing.perform "raises" assert.failed(5) end,
+      ["testing.after: attempt must be a whole number"] = function() testing.after("failed", { attempt = -3 }) end,
+      ["testing.at: the time is a number"] = function() testing.at "x" end,
+    } do
+      local fine, why = pcall(call)
+      assert.is_false(fine)
+      assert.matches(message, tostring(why), 1, true)
+    end
   end)
 
   it("takes a handler that was written since, and one that does not load for an error", function()

@@ -13,6 +13,9 @@ local SHOWN = 2000 -- bytes of a value
 local MESSAGE = "assertion.lunastalk" -- key of luassert's texts
 
 local function matches(value, wanted)
+  if type(wanted) ~= "string" then
+    error("the text to match is a string, not " .. of(wanted, SHOWN), 0)
+  end
   if find(value, wanted, 1, true) then
     return true
   end
@@ -94,6 +97,27 @@ local function about_end(fakehost, name, expectation, check)
   end
 end
 
+local PUT = { job = true, data = true, tube = true, priority = true, delay = true, ttr = true, envelope = true,
+  id = true, success = true, error = true, retry = true, timeout = true }
+
+-- What cannot be is no reason for `assert.not_…` to hold.
+local function check_put(wanted)
+  if type(wanted) ~= "table" then
+    error("assert.put takes the name of a handler, or a table with what was put, not " .. of(wanted, SHOWN), 0)
+  end
+  for key in next, wanted do
+    if not PUT[key] then
+      error("assert.put: no put has " .. of(key, SHOWN), 0)
+    end
+  end
+end
+
+local function check_level(fakehost, level)
+  if not fakehost.levels[level] then
+    error("assert.logged: there is no log level " .. of(level, SHOWN), 0)
+  end
+end
+
 local function with_reason(wanted, result)
   return wanted == nil or matches(result.reason, wanted)
 end
@@ -142,6 +166,7 @@ return function(fakehost)
   --- assert.logged(level, [matching]): a record of that level was written in this test, whose message matches.
   register("logged", function(state, arguments)
     local level, wanted = arguments[1], arguments[2]
+    check_level(fakehost, level)
     say(arguments, format("expected %s log record of level %s%s, but %s", state.mod and "a" or "no",
       of(level, SHOWN), wanted and format(" that matches %q", of(wanted, SHOWN)) or "", show_logs(fakehost.logs)))
     for _, record in next, fakehost.logs do
@@ -156,6 +181,7 @@ return function(fakehost)
   --- tube = "mail", data = { to = "ada@example.com" } }`, or a name alone: `assert.put "send_email"`.
   register("put", function(state, arguments)
     local wanted = type(arguments[1]) == "string" and { job = arguments[1] } or arguments[1]
+    check_put(wanted)
     say(arguments, format("expected that %s job is put with %s, but %s", state.mod and "a" or "no",
       of(wanted, SHOWN), show_puts(fakehost.puts)))
     for _, put in next, fakehost.puts do

@@ -13,7 +13,10 @@ local LITERAL = 1 -- enum wire_value of executor/wire.h
 -- enum level of base/level.h
 local levels = { [0] = "debug", "info", "notice", "warning", "error", "critical", "alert", "emergency" }
 
-local fakehost = {}
+local fakehost = { levels = {} }
+for _, name in next, levels do
+  fakehost.levels[name] = true
+end
 
 --- Forgets everything: between two tests.
 function fakehost.reset()
@@ -88,6 +91,9 @@ end
 
 function host.put(fields)
   local ids, problems = {}, {}
+  if not fakehost.tests then
+    return ids, { { "a script puts no jobs: lunastalk put does, and every client of beanstalkd", "NOT_CONNECTED" } }
+  end
   for place = 1, #fields / 5 do
     local id, message, code = put_job(unpack(fields, 5 * place - 4, 5 * place))
     ids[place], problems[place] = id, not id and { message, code } or nil

@@ -1,103 +1,22 @@
 --- Follow-up jobs.
 local host = require "lunastalk.host"
 local json = require "lunastalk.json"
-local text = require "lunastalk.text"
+local rules = require "lunastalk.rules"
 
-local error, find, floor, format, next, pcall, type = error, string.find, math.floor, string.format, next, pcall, type
-local encode, of, put = json.encode, text.of, host.put
+local error, format, next, pcall, type = error, string.format, next, pcall, type
+local encode, of_put, problem, put = json.encode, rules.of_put, rules.problem, host.put
 
-local U32 = 2 ^ 32 - 1
 local LARGEST = 32 * 1024 * 1024 -- bytes of a body: well below WIRE_LARGEST of executor/wire.h
 local BATCH, BYTES = 100, 512 * 1024 -- jobs and bytes of bodies that are on their way at a time
 
 local queue = {}
-
--- A rule answers whether a value is allowed, and says what would be.
-
-local function number(lowest, highest, step)
-  local expected = format("a %s from %d to %.0f", step == 1 and "whole number" or "number", lowest, highest)
-  return function(value)
-    return type(value) == "number" and value >= lowest and value <= highest and (step ~= 1 or value == floor(value)),
-      expected
-  end
-end
-
-local function matching(pattern, longest, expected)
-  return function(value)
-    return type(value) == "string" and #value <= longest and find(value, pattern) ~= nil, expected
-  end
-end
-
-local function is_name(value)
-  local dotted = type(value) == "string" and "." .. value .. "." or ""
-  local fine = #dotted <= 130 and find(dotted, "^[a-z0-9_.]+$") and not find(dotted, "%.[_.]")
-    and not find(dotted, "^%.lib%.")
-  return fine, "the name of a handler (email.welcome)"
-end
-
-local function is_url(value)
-  return type(value) == "string" and find(value, "^https?://") ~= nil and not find(value, "[%z\1-\32\127]")
-end
-
-local function is_callback(value)
-  local fine = is_url(value)
-  if type(value) == "table" then
-    fine = #value <= 10
-    for place, each in next, value do
-      fine = fine and type(place) == "number" and place >= 1 and place <= #value and is_url(each)
-    end
-  end
-  return fine, "an http:// or https:// URL or a list of ten at most"
-end
-
-local function is_boolean(value)
-  return type(value) == "boolean", "true or false"
-end
-
--- What is wrong with `values`, or nil. `path` goes before the names.
-local function problem(values, rules, path)
-  for key, value in next, values do
-    local rule = rules[key]
-    if not rule then
-      return format("there is no option %s%s", path, of(key, 100))
-    end
-    if type(rule) == "function" then
-      local fine, expected = rule(value)
-      if not fine then
-        return format("%s%s must be %s, not %s", path, key, expected, of(value, 100))
-      end
-    elseif type(value) ~= "table" then
-      return format("%s%s must be a table, not %s", path, key, of(value, 100))
-    else
-      local inner = problem(value, rule, path .. key .. ".")
-      if inner then
-        return inner
-      end
-    end
-  end
-end
-
-local options_rules = {
-  job = is_name,
-  data = function() return true end,
-  tube = matching("^[%w+/;.$_()][%w+/;.$_()-]*$", 200,
-    "a name of at most 200 letters, digits and -+/;.$_() that does not begin with -"),
-  priority = number(0, U32, 1),
-  delay = number(0, U32, 1),
-  ttr = number(1, U32, 1),
-  id = matching("^[%w._:-]+$", 128, "1 to 128 letters, digits and ._:-"),
-  timeout = number(1, 2 ^ 31 - 1, 1),
-  retry = { max = number(0, 1000, 1), delay = number(0, 86400, 1) },
-  success = { callback = is_callback },
-  error = { callback = is_callback, bury = is_boolean },
-}
 
 -- What host.put takes of a job: tube, priority, delay, ttr, body; or nil and what is wrong.
 local function read(options)
   if type(options) ~= "table" or options.job == nil then
     return nil, 'a job is a table with the name of its handler: { job = "send_email" }'
   end
-  local wrong = problem(options, options_rules, "")
+  local wrong = problem(options, of_put, "")
   if wrong then
     return nil, wrong
   end

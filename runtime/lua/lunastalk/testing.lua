@@ -15,11 +15,14 @@ local host = require "lunastalk.host"
 local json = require "lunastalk.json"
 local loader = require "lunastalk.loader"
 local log = require "lunastalk.log"
+local rules = require "lunastalk.rules"
 local sandbox = require "lunastalk.sandbox"
+local text = require "lunastalk.text"
 
-local concat, error, floor, format, gsub, min, next, pcall, rawequal, running, select, sub, tostring, type, yield =
-  table.concat, error, math.floor, string.format, string.gsub, math.min, next, pcall, rawequal, coroutine.running,
-  select, string.sub, tostring, type, coroutine.yield
+local concat, error, floor, format, gsub, min, next, pcall, rawequal, remove, running, select, sub, tonumber, tostring,
+  type, yield = table.concat, error, math.floor, string.format, string.gsub, math.min, next, pcall, rawequal,
+  table.remove, coroutine.running, select, string.sub, tonumber, tostring, type, coroutine.yield
+local of, sethook = text.of, debug.sethook
 
 local testing = {}
 
@@ -36,11 +39,41 @@ for number, name in next, OUTCOMES do
   numbers[name] = number
 end
 
-local function check_options(what, options, known)
-  for key in next, options do
-    if not known[key] then
-      error(format("testing.%s: there is no option %s", what, tostring(key)), 3)
-    end
+local ATTEMPT = rules.number(1, 1001, 1)
+
+local of_after = {
+  attempt = ATTEMPT, retry = rules.of_envelope.retry, delay = rules.number(0, 2 ^ 32 - 1),
+  bury = rules.of_envelope.error.bury,
+}
+
+local function is_table(value)
+  return type(value) == "table", "a table"
+end
+
+local function is_text(value)
+  return type(value) == "string", "a text"
+end
+
+local of_perform = { attempt = ATTEMPT, tube = rules.tube, id = is_text, envelope = is_table }
+
+local function check(what, options, allowed, level)
+  local wrong = type(options) ~= "table" and "its options are a table, not " .. of(options, 100)
+    or rules.problem(options, allowed, "")
+  if wrong then
+    error(format("testing.%s: %s", what, wrong), level + 1)
+  end
+end
+
+-- What a worker would bury as no envelope; other keys are let be there too, and null is absent.
+local function check_envelope(envelope, level)
+  local known = {}
+  for name in next, rules.of_envelope do
+    local value = envelope[name]
+    known[name] = not rawequal(value, json.null) and value or nil
+  end
+  local wrong = rules.problem(known, rules.of_envelope, "envelope.")
+  if wrong then
+    error("testing.perform: " .. wrong, level + 1)
   end
 end
 
@@ -87,8 +120,9 @@ local function load(name)
   return handler, options, loader.middleware(files)
 end
 
--- The executor's jobs run on the main thread, which cannot yield; here they may not either.
-local function forbid_yield()
+-- The executor's jobs run on the main thread, which cannot yield, and in a process that they may end; here they do not.
+-- `ended` is called with the exit code.
+local function confine(ended)
   local thread = running()
   coroutine.yield = function(...) -- luacheck: ignore 122
     if running() == thread then
@@ -96,9 +130,13 @@ local function forbid_yield()
     end
     return yield(...)
   end
+  os.exit = function(code) -- luacheck: ignore 122
+    ended(code == false and 1 or tonumber(code) or 0)
+    error("os.exit", 0)
+  end
 end
 
-local function encode(name, data, options)
+local function encode(name, data, options, level)
   local envelope = {}
   for key, value in next, options.envelope or {} do
     envelope[key] = value
@@ -106,7 +144,7 @@ local function encode(name, data, options)
   envelope.job, envelope.data = name, data
   local fine, body = pcall(json.encode, envelope)
   if not fine then
-    error(format("testing.perform: the data of %s: %s", name, body), 3)
+    error(format("testing.perform: the data of %s: %s", of(name, 100), body), level + 1)
   end
   return body, envelope
 end
@@ -136,7 +174,7 @@ end
 function testing.after(outcome, options)
   local result = type(outcome) == "table" and outcome or { outcome = outcome }
   options = options or {}
-  check_options("after", options, { attempt = true, retry = true, delay = true, bury = true })
+  check("after", options, of_after, 2)
   local number = numbers[result.outcome]
   if not number then
     error(format("testing.after: there is no outcome %s", tostring(result.outcome)), 2)
@@ -152,8 +190,6 @@ function testing.after(outcome, options)
   local verb, seconds = host.after(number, attempt - 1, max, delay, options.delay or result.delay or 0, bury, middle)
   return VERBS[verb], seconds
 end
-
-local PERFORM = { attempt = true, tube = true, id = true, envelope = true }
 
 ---@class lunastalk.PerformOptions What testing.perform() may be told
 ---@field attempt? integer 1
@@ -176,20 +212,14 @@ local PERFORM = { attempt = true, tube = true, id = true, envelope = true }
 ---@field verb string what the worker would do: `delete`, `bury`, `release` or `retry`
 ---@field after number seconds until it is ready again
 
---- Runs a job as the executor does: bootstrap, middleware, strict globals, outcome, error texts are the same code's.
---- Whatever it does to globals, to the standard libraries and to loaded modules is undone afterwards. Raises an error
---- for a handler that is not there or does not load, and for data that JSON cannot hold.
----@param name string the handler's
----@param data? any goes through JSON, as from a producer; `{}`
----@param options? lunastalk.PerformOptions
----@return lunastalk.Result
-function testing.perform(name, data, options)
+-- testing.perform(), for who calls it at that level.
+local function perform(name, data, options, level)
   options = options or {}
-  check_options("perform", options, PERFORM)
-  local body, envelope = encode(name, data, options)
-  local attempt, tube = options.attempt or 1, options.tube or "default"
-  local run = fakehost.begin(tube, attempt)
-  local result = { name = name, attempt = attempt }
+  check("perform", options, of_perform, level + 1)
+  check_envelope(options.envelope or {}, level + 1)
+  local body, envelope = encode(name, data, options, level + 1)
+  local run = fakehost.begin(options.tube or "default", options.attempt or 1)
+  local result, exited = { name = name, attempt = run.attempt }, nil
   local function load_and_run()
     local fine, handler, own, middleware = pcall(load, name)
     if not fine then
@@ -198,21 +228,24 @@ function testing.perform(name, data, options)
     local id = options.id or tostring(fakehost.runs)
     local dispatched = dispatch.new({ [name] = handler }, host, log.warning, middleware, fakehost.files.shown)
     local start = host.clock()
-    local kind, delay, reason, traceback = dispatched("testing", id, name, tube, body)
+    local kind, delay, reason, traceback = dispatched("testing", id, name, run.tube, body)
+    sethook() -- one of the handler's
     result.runtime = host.clock() - start
     result.outcome, result.delay, result.reason, result.traceback = OUTCOMES[kind], delay, reason, traceback
     result.retry = retry_of(envelope, own)
   end
-  local function perform()
-    forbid_yield()
+  local problem = sandbox.run(function()
+    confine(function(code) exited = exited or code end)
     local problem = load_and_run()
     fakehost.rest(true)
     return problem
+  end)
+  if exited then
+    result.outcome, result.reason, result.traceback = "failed", "the executor exited with code " .. exited, ""
   end
-  local problem = sandbox.run(perform)
   fakehost.finish(result.outcome == "succeeded")
   if problem then
-    error(problem, 2)
+    error(exited and result.reason or problem, level + 1)
   end
   result.logs, result.puts, result.progress, result.touches = run.logs, run.puts, run.progress, run.touches
   result.bury = type(envelope.error) ~= "table" or envelope.error.bury ~= false
@@ -221,20 +254,29 @@ function testing.perform(name, data, options)
   return result
 end
 
+--- Runs a job as the executor does: bootstrap, middleware, strict globals, outcome, error texts are the same code's.
+--- Whatever it does to globals, to the standard libraries and to loaded modules is undone afterwards. There are no
+--- limits of time and memory. Raises an error for a handler that is not there or does not load, for data that JSON
+--- cannot hold and for an envelope that is none.
+---@param name string the handler's
+---@param data? any goes through JSON, as from a producer; `{}`
+---@param options? lunastalk.PerformOptions
+---@return lunastalk.Result
+function testing.perform(name, data, options)
+  return perform(name, data, options, 2)
+end
+
 --- Runs the jobs that were put, those that these put, and so on until none is left. Delays are not waited for.
 ---@return lunastalk.Result[] results in the order in which they ran
 function testing.drain()
   local results, waiting = {}, fakehost.waiting
-  local at = 1
-  while waiting[at] do
-    local put = waiting[at]
-    if at > DRAIN_MOST then
+  while waiting[1] do
+    local put = remove(waiting, 1)
+    if #results == DRAIN_MOST then
       error(format("testing.drain: more than %d jobs: %s puts without an end", DRAIN_MOST, put.job), 2)
     end
-    results[at] = testing.perform(put.job, put.data, { tube = put.tube, envelope = put.envelope })
-    at = at + 1
+    results[#results + 1] = perform(put.job, put.data, { tube = put.tube, envelope = put.envelope }, 2)
   end
-  fakehost.waiting = {}
   return results
 end
 
@@ -253,6 +295,9 @@ end
 --- Has os.time() and os.date() tell this time, until the end of the test; without one the real time again.
 ---@param time? number seconds since 1970
 function testing.at(time)
+  if time ~= nil and type(time) ~= "number" then
+    error("testing.at: the time is a number of seconds since 1970, not " .. of(time, 100), 2)
+  end
   fakehost.at(time)
 end
 
@@ -268,6 +313,7 @@ function testing.logs()
   return fakehost.logs
 end
 
+fakehost.tests = true
 require("lunastalk.assertions")(fakehost)
 
 if not fakehost.subscribed then
