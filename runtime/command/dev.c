@@ -14,11 +14,10 @@
 
 static const char details[] =
     "Starts a private beanstalkd, a private Redis and a worker for the project: the directory of config.yml, or the\n"
-    "current one. What is saved in jobs/ runs at once; code that does not load is refused with file and line, and "
-    "what\n"
-    "ran before stays. The servers' data and logs are in .lunastalk/ of the project, and jobs that wait are there "
-    "again\n"
-    "the next time. The worker logs to this terminal alone, debug records too; LUNASTALK_LOG is another log:.\n"
+    "current one. What is saved in jobs/ runs at once; code that does not load is refused with file and line, and\n"
+    "what ran before stays. The servers' data and logs are in .lunastalk/ of the project, and jobs that wait are\n"
+    "there again the next time. The worker logs to this terminal alone, debug records too; LUNASTALK_LOG is another\n"
+    "log:.\n"
     "\n"
     "While it lives, every other command in the project talks to its servers and says so, unless told otherwise by a\n"
     "flag or a variable.\n"
@@ -26,9 +25,8 @@ static const char details[] =
     "INT (Ctrl-C), TERM and HUP end all of it; running jobs finish as worker.shutdown_timeout allows, a second signal\n"
     "cuts them short. Started by root, it becomes the owner of the project.\n"
     "\n"
-    "Exit codes: 0 ended as asked; 1 something did not start, or ended by itself; 64 wrong usage; 78 the "
-    "configuration\n"
-    "is wrong, or the project is root's and --allow-root is not given.\n";
+    "Exit codes: 0 ended as asked; 1 something did not start, or ended by itself; 64 wrong usage;\n"
+    "78 the configuration is wrong, or the project is root's and --allow-root is not given.\n";
 
 /* The file itself and not /proc/self/exe: after an upgrade in place the next worker is of the new build. */
 static char *find_program(void)

@@ -293,7 +293,7 @@ static void turn(struct development *dev)
     look_at_files(dev);
     if (dev->phase == STARTING)
         start_servers(dev);
-    else
+    if (dev->phase != STARTING) // one may have ended while the other one started, of which no signal tells again
         look_at_servers(dev);
     if (dev_child_ended(&dev->worker))
         on_worker_ended(dev);

@@ -22,9 +22,8 @@ static const char details[] =
     "  lunastalk new send_invoice         jobs/send_invoice.lua and spec/jobs/send_invoice_spec.lua\n"
     "  lunastalk new email.invoice        jobs/email/invoice.lua and spec/jobs/email/invoice_spec.lua\n"
     "\n"
-    "Both work at once: `lunastalk test` runs the spec. A .busted file is left too where there is none, with which "
-    "plain\n"
-    "`busted` works. No file is overwritten. Root becomes the owner of the project.\n"
+    "Both work at once: `lunastalk test` runs the spec. A .busted file is left too where there is none, with which\n"
+    "plain `busted` works. No file is overwritten. Root becomes the owner of the project.\n"
     "\n"
     "Exit codes: 0 written; 1 not: a file is there already, or cannot be written; 64 wrong usage;\n"
     "78 the configuration is wrong.\n";
@@ -142,9 +141,8 @@ int command_new(int argc, char **argv)
         exit_code = begin(config, argv[0]);
     } else {
         fprintf(stderr,
-            "lunastalk new: '%s' is no handler's name: segments of a-z 0-9 _ joined by dots, none of which begins with "
-            "_; "
-            "'lib' is for shared code\n",
+            "lunastalk new: '%s' is no handler's name: segments of a-z 0-9 _ joined by dots, none of which begins "
+            "with _; 'lib' is for shared code\n",
             argv[0]);
         exit_code = EXIT_USAGE;
     }

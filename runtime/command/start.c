@@ -3,6 +3,7 @@
 #include "command/binary.h"
 #include "command/command.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 int start_prepare(const char *command, const struct config *config, bool allow_root, char executor[PATH_MAX])

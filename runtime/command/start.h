@@ -6,7 +6,7 @@
 #include <limits.h>
 
 /*
- * Finds the executor's binary, enters the project's directory, and refuses root unless `allow_root`. Returns EXIT_DONE, or
+ * Refuses root unless `allow_root`, enters the project's directory, and finds the executor's binary. Returns EXIT_DONE, or
  * EXIT_CONFIG and what is wrong is on stderr.
  */
 int start_prepare(const char *command, const struct config *config, bool allow_root, char executor[PATH_MAX]);

@@ -16,20 +16,18 @@
 
 enum { WIRE = 3 };
 
-static const char test_help[] = "usage: lunastalk test [arguments of busted]\n"
-                                "\n"
-                                "Runs the specs in spec/ with busted under LuaJIT, where `require "
-                                "\"lunastalk.testing\"` performs handlers; nothing\n"
-                                "reaches a server. It works in the directory of config.yml (or LUNASTALK_CONFIG), and "
-                                "takes jobs: and settings: from\n"
-                                "there. Arguments are busted's; a .busted file counts.\n"
-                                "\n"
-                                "  lunastalk test                                     all of them\n"
-                                "  lunastalk test spec/jobs/send_email_spec.lua       one file\n"
-                                "  lunastalk test --filter=refunds -o TAP             what matches, as TAP\n"
-                                "\n"
-                                "Exit codes: 0 all passed; 1 not; 78 the configuration is "
-                                "wrong, or busted is not installed.\n";
+static const char test_help[] =
+    "usage: lunastalk test [arguments of busted]\n"
+    "\n"
+    "Runs the specs in spec/ with busted under LuaJIT, where `require \"lunastalk.testing\"` performs handlers;\n"
+    "nothing reaches a server. It works in the directory of config.yml (or LUNASTALK_CONFIG), and takes jobs: and\n"
+    "settings: from there. Arguments are busted's; a .busted file counts.\n"
+    "\n"
+    "  lunastalk test                                     all of them\n"
+    "  lunastalk test spec/jobs/send_email_spec.lua       one file\n"
+    "  lunastalk test --filter=refunds -o TAP             what matches, as TAP\n"
+    "\n"
+    "Exit codes: 0 all passed; 1 not; 78 the configuration is wrong, or busted is not installed.\n";
 
 static const char lua_help[] =
     "usage: lunastalk lua SCRIPT [arguments]\n"
@@ -55,11 +53,12 @@ static int put_config(const struct config *config)
 /* Becomes lunastalk-executor. Returns only when it cannot: the exit code. */
 static int become(const char *command, const struct config *config, const char *executor, char **arguments)
 {
-    if (chdir(config->directory) != 0 || put_config(config) < 0) {
+    if (chdir(config->directory) != 0) {
         fprintf(stderr, "lunastalk %s: cannot work in %s: %s\n", command, config->directory, strerror(errno));
         return EXIT_CONFIG;
     }
-    execv(executor, arguments);
+    if (put_config(config) >= 0)
+        execv(executor, arguments);
     fprintf(stderr, "lunastalk %s: cannot start %s: %s\n", command, executor, strerror(errno));
     return EXIT_CONFIG;
 }

@@ -4,6 +4,7 @@
 #include "base/suggest.h"
 
 #include <fts.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +14,13 @@ struct names {
 };
 
 /* Whether `name` ended so; then it does no more. */
-static int cut(char *name, const char *end)
+static bool cut(char *name, const char *end)
 {
     size_t length = strlen(name), size = strlen(end);
     if (length <= size || strcmp(name + length - size, end) != 0)
-        return 0;
+        return false;
     name[length - size] = '\0';
-    return 1;
+    return true;
 }
 
 /* `file` is relative to lib/. */

@@ -453,7 +453,7 @@ describe("other commands where dev lives", function()
     end
     local code, _, errors = command(dev.dir, "status", "--redis=127.0.0.1:1")
     assert.equal(69, code)
-    assert.is_nil(errors:find "(dev, ", 1, true)
+    assert.is_nil(errors:find("(dev, ", 1, true))
   end)
 
   it("print it as an origin", function()

@@ -119,10 +119,12 @@ end)
 
 describe("jobs/README.md", function()
   it("has handlers that run", function()
-    local server, store, dir, puts = beanstalkd.start {}, redis.start(), project(), {}
+    local server, store, dir, puts, written = beanstalkd.start {}, redis.start(), project(), {}, {}
     for _, block in ipairs(blocks("jobs/README.md", "lua")) do
       local file = assert(block.body:match "^%-%- (jobs/%S+)", block.body)
       assert(os.execute(("mkdir -p %s/%s"):format(dir, file:match "(.*)/")))
+      assert.is_nil(written[file], file .. " stands there twice")
+      written[file] = true
       temp.write(dir .. "/" .. file, block.body)
       table.insert(puts, block.body:match "\n%-%- (lunastalk put [^\n]+)")
     end
