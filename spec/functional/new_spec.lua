@@ -138,7 +138,7 @@ describe("lunastalk test", function()
       wait.eventually(5, function() return not stat.stat(made) end, "the end of " .. made)
     end
     temp.write(dir .. "/forks.lua", [[
-      if require("posix.unistd").fork() == 0 then os.exit(0) end
+      if require("posix.unistd").fork() == 0 then os.exit(0, true) end
       require("posix.sys.wait").wait()
       print(io.open(os.getenv "TMPDIR") ~= nil)]])
     local forks = run "forks.lua"

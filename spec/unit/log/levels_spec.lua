@@ -57,6 +57,7 @@ local LEVELS = {
   -- A final failure, a refused callback.
   error = {
     "job failed and was {next}: {reason}",
+    "an executor is replaced: a connection did not close within {limit} s",
     "job {next}: its body is no envelope: {reason}",
     "job {next}: {reason}",
     "job {next} by its handler: {reason}",
