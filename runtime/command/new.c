@@ -50,25 +50,33 @@ static void fill(struct buffer *out, const struct file *file, const char *name, 
 }
 
 /* Those of its directories that are not there. */
-static void make_directories(char *path)
+static int make_directories(char *path)
 {
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    int failed = 0;
+    for (char *slash = strchr(path + 1, '/'); slash && !failed; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        mkdir(path, 0777); // what goes wrong shows when the file is made
+        failed = mkdir(path, 0777) != 0 && errno != EEXIST;
         *slash = '/';
     }
+    return failed ? -1 : 0;
 }
 
+/* All of it or none. */
 static int write_file(struct file *file, const struct buffer *text)
 {
-    make_directories(file->path);
-    int fd = open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool written = fd >= 0 && write(fd, buffer_data(text), buffer_size(text)) == (ssize_t)buffer_size(text);
-    if (fd >= 0)
+    int fd = make_directories(file->path) < 0 ? -1 : open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    bool written = false;
+    if (fd >= 0) {
+        errno = ENOSPC; // when a part is written, which is no error to write()
+        written = write(fd, buffer_data(text), buffer_size(text)) == (ssize_t)buffer_size(text);
         written = close(fd) == 0 && written;
-    if (!written)
-        fprintf(stderr, "lunastalk new: cannot write %s: %s\n", file->path, strerror(errno));
-    return written ? 0 : -1;
+    }
+    if (written)
+        return 0;
+    fprintf(stderr, "lunastalk new: cannot write %s: %s\n", file->path, strerror(errno));
+    if (fd >= 0)
+        unlink(file->path);
+    return -1;
 }
 
 /* `path` as a person in `directory` would say it. */
@@ -78,6 +86,7 @@ static const char *shown(const char *path, const char *directory)
     return strncmp(path, directory, length) == 0 && path[length] == '/' ? path + length + 1 : path;
 }
 
+/* All of them or none. */
 static int create(struct file *files, size_t count, const char *name, const char *base, const char *directory)
 {
     for (size_t i = 0; i < count; i++) {
@@ -85,10 +94,14 @@ static int create(struct file *files, size_t count, const char *name, const char
         fill(&text, &files[i], name, base);
         int failed = write_file(&files[i], &text);
         buffer_free(&text);
-        if (failed)
+        if (failed) {
+            while (i--)
+                unlink(files[i].path);
             return EXIT_FAILED;
-        printf("created %s\n", shown(files[i].path, directory));
+        }
     }
+    for (size_t i = 0; i < count; i++)
+        printf("created %s\n", shown(files[i].path, directory));
     printf("next: lunastalk test\n");
     return EXIT_DONE;
 }

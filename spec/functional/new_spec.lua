@@ -1,4 +1,5 @@
 --- `lunastalk new`, and `lunastalk test` with what it wrote.
+local cleanup = require "spec.support.cleanup"
 local process = require "spec.support.process"
 local pwd = require "posix.pwd"
 local signal = require "posix.signal"
@@ -87,6 +88,34 @@ describe("lunastalk new", function()
     assert.same({ 1, "" }, { code, output })
     assert.matches("cannot write %S+/jobs/y.lua: Not a directory", errors)
   end)
+
+  if unistd.geteuid() == 0 then
+    it("says why it cannot write, and takes back what it has written", function()
+      local dir = temp.dir()
+      assert(os.execute("chmod 755 " .. dir .. " && mkdir " .. dir .. "/jobs && chown nobody " .. dir .. "/jobs"))
+      local code, output, errors = worker.lunastalk("new", "x", { cwd = dir, user = "nobody" })
+      assert.same({ 1, "" }, { code, output })
+      assert.equal("lunastalk new: cannot write " .. dir .. "/spec/jobs/x_spec.lua: Permission denied\n", errors)
+      assert.is_false(exists(dir .. "/jobs/x.lua"))
+    end)
+  end
+
+  local disk = temp.dir()
+  if process.run { "mount", "-t", "tmpfs", "-o", "size=64k", "none", disk } == 0 then
+    cleanup(function()
+      process.run { "umount", disk }
+    end)
+    it("leaves nothing on a full disk", function()
+      assert(os.execute("cd " .. disk .. " && mkdir -p jobs spec/jobs && dd if=/dev/zero of=filler bs=60k count=1 2>&-"))
+      local code, output, errors = lunastalk(disk, "new", "x")
+      assert.same({ 1, "" }, { code, output })
+      assert.matches("cannot write %S+/spec/jobs/x_spec.lua: No space left on device\n$", errors)
+      assert.is_false(exists(disk .. "/jobs/x.lua"))
+      assert.is_false(exists(disk .. "/spec/jobs/x_spec.lua"))
+      os.remove(disk .. "/filler")
+      assert.equal(0, (lunastalk(disk, "new", "x")))
+    end)
+  end
 
   it("refuses what no handler can be called", function()
     local dir = temp.dir()
