@@ -4,6 +4,7 @@
 #include "command/owner.h"
 #include "job/envelope.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -134,6 +135,39 @@ static int begin(const struct config *config, const char *name)
     return create(files, access(files[2].path, F_OK) == 0 ? 2 : 3, name, base, config->directory);
 }
 
+static bool ends_with_lua(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 4 && strcmp(name + size - 4, ".lua") == 0;
+}
+
+/* What the name would be of what was typed: a path, other separators, capitals. */
+static bool guess(char name[ENVELOPE_NAME_LONGEST + 1], const char *typed)
+{
+    if (strncmp(typed, "jobs/", 5) == 0)
+        typed += 5;
+    size_t size = strlen(typed) - (ends_with_lua(typed) ? 4 : 0);
+    if (size > ENVELOPE_NAME_LONGEST)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        name[i] = typed[i] == '/'                      ? '.'
+                  : typed[i] == '-' || typed[i] == ' ' ? '_'
+                                                       : (char)tolower((unsigned char)typed[i]);
+    name[size] = '\0';
+    return envelope_name_valid(name, size);
+}
+
+static int refuse(const char *typed)
+{
+    char name[ENVELOPE_NAME_LONGEST + 1];
+    bool guessed = guess(name, typed);
+    fprintf(stderr,
+        "lunastalk new: '%s' is no handler's name: segments of a-z 0-9 _ joined by dots, none of which begins with _, "
+        "without .lua; 'lib' is for shared code%s%s%s\n",
+        typed, guessed ? "; did you mean " : "", guessed ? name : "", guessed ? "?" : "");
+    return EXIT_USAGE;
+}
+
 int command_new(int argc, char **argv)
 {
     const struct option_spec specs[] = {{0}};
@@ -150,15 +184,8 @@ int command_new(int argc, char **argv)
     struct config *config = options_parse(&options, argc, argv, &count, &exit_code);
     if (!config)
         return exit_code;
-    if (envelope_name_valid(argv[0], strlen(argv[0]))) {
-        exit_code = begin(config, argv[0]);
-    } else {
-        fprintf(stderr,
-            "lunastalk new: '%s' is no handler's name: segments of a-z 0-9 _ joined by dots, none of which begins "
-            "with _; 'lib' is for shared code\n",
-            argv[0]);
-        exit_code = EXIT_USAGE;
-    }
+    exit_code = envelope_name_valid(argv[0], strlen(argv[0])) && !ends_with_lua(argv[0]) ? begin(config, argv[0])
+                                                                                         : refuse(argv[0]);
     config_free(config);
     return exit_code;
 }

@@ -106,7 +106,8 @@ describe("lunastalk new", function()
       process.run { "umount", disk }
     end)
     it("leaves nothing on a full disk", function()
-      assert(os.execute("cd " .. disk .. " && mkdir -p jobs spec/jobs && dd if=/dev/zero of=filler bs=60k count=1 2>&-"))
+      assert(os.execute("cd " .. disk .. " && mkdir -p jobs spec/jobs"))
+      temp.write(disk .. "/filler", ("x"):rep(60 * 1024))
       local code, output, errors = lunastalk(disk, "new", "x")
       assert.same({ 1, "" }, { code, output })
       assert.matches("cannot write %S+/spec/jobs/x_spec.lua: No space left on device\n$", errors)
@@ -124,6 +125,18 @@ describe("lunastalk new", function()
       assert.equal(64, code)
       assert.matches("is no handler's name: segments of a-z 0-9 _ joined by dots", errors, 1, true)
     end
+    for typed, name in pairs {
+      ["email.welcome.lua"] = "email.welcome", ["email/welcome"] = "email.welcome", ["jobs/x.lua"] = "x",
+      ["send-invoice"] = "send_invoice", Pay = "pay", ["a b"] = "a_b",
+    } do
+      local code, _, errors = lunastalk(dir, "new", typed)
+      assert.equal(64, code)
+      assert.matches("; did you mean " .. name .. "?\n", errors, 1, true)
+    end
+    for _, typed in ipairs { "jobs/lib/x.lua", "../x", ("x"):rep(200) } do
+      assert.not_matches("did you mean", select(3, lunastalk(dir, "new", typed)))
+    end
+    assert.is_false(exists(dir .. "/jobs"))
     assert.equal(64, (lunastalk(dir, "new")))
     assert.equal(64, (lunastalk(dir, "new", "a", "b")))
   end)
