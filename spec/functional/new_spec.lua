@@ -189,6 +189,18 @@ describe("lunastalk test", function()
     assert.equal("", io.popen("ls " .. tmp):read "*a")
   end)
 
+  it("says how to begin where there are no specs", function()
+    local dir = temp.dir()
+    local code, output, errors = lunastalk(dir, "test")
+    assert.same({ 78, "" }, { code, output })
+    assert.matches("there is no spec/ in " .. dir .. ": `lunastalk new NAME` writes a handler and its spec\n", errors, 1,
+      true)
+    temp.write(dir .. "/tests/x_spec.lua", [[it("x", function() assert.equal(1, 1) end)]])
+    assert.equal(0, (lunastalk(dir, "test", "tests")))
+    temp.write(dir .. "/.busted", 'return { _all = { ROOT = { "tests" } } }')
+    assert.equal(0, (lunastalk(dir, "test")))
+  end)
+
   it("has the settings of the configuration, and no handlers where there are none", function()
     local dir = temp.dir()
     temp.write(dir .. "/config.yml", "settings: { list: [1, two] }\njobs: { path: none }")
