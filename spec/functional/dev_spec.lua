@@ -85,8 +85,8 @@ local function spawn(dir, options)
 end
 
 local function is_up(dev, mark)
-  dev.beanstalkd, dev.redis = dev:log("beanstalkd is (%S+), Redis (%d[%d.:]+): [^\n]*, your producers put jobs to %1\n", 10,
-    mark)
+  local pattern = "beanstalkd is (%S+), Redis (%d[%d.:]+): [^\n]+, your producers put jobs to %1\n"
+  dev.beanstalkd, dev.redis = dev:log(pattern, 10, mark)
   dev:log("handlers are loaded", 20, mark)
   dev:log("connected to beanstalkd", 10, mark)
   return dev
