@@ -209,7 +209,7 @@ describe("a handler that", function()
     raises_in_coroutine = "jobs/raises_in_coroutine.lua:1: within",
     raises_caught = "jobs/lib/ledger.lua:3: no sum server=",
     raises_in_library = "jobs/raises_in_library.lua:1: ",
-    releases_wrongly = "jobs/releases_wrongly.lua:1: job:release: there is no option dleay",
+    releases_wrongly = "jobs/releases_wrongly.lua:1: job:release: there is no option dleay: there is delay",
     buries_dotted = "call it with a colon: job:bury()",
   } do
     it(name .. " failed", function()
@@ -439,7 +439,7 @@ describe("lunastalk.queue.put", function()
       [{ job = "note", priority = -1 }] = "priority must be a whole number from 0 to 4294967295",
       [{ job = "note", ttr = 0 }] = "ttr must be",
       [{ job = "note", delay = 1.5 }] = "delay must be",
-      [{ job = "note", tbue = "x" }] = "there is no option tbue",
+      [{ job = "note", tbue = "x" }] = "there is no option tbue; did you mean tube?",
       [{ data = {} }] = "queue.put: a job is a table with the name of its handler",
     } do
       assert.truthy(failed(put("puts", options)):find(reason, 1, true))
