@@ -143,7 +143,8 @@ static enum dev_server_state fail_to_run(struct dev_server *server, struct error
         size--;
     text[size > 0 ? size : 0] = '\0';
     const char *line = strrchr(text, '\n');
-    error_set(error, "%s does not start: %s", dev_server_name(server), line ? line + 1 : text);
+    error_set(error, "%s does not start: %s; its log is %s", dev_server_name(server), line ? line + 1 : text,
+        dev_server_log(server));
     return fail(server);
 }
 

@@ -169,8 +169,8 @@ static void open_project(struct development *dev)
         fail(dev);
         return;
     }
-    development_say("beanstalkd is %s, Redis %s: commands in %s talk to them", state.beanstalkd, state.redis,
-        dev->config->directory);
+    development_say("beanstalkd is %s, Redis %s: commands in %s talk to them, your producers put jobs to %s",
+        state.beanstalkd, state.redis, dev->config->directory, state.beanstalkd);
     development_say("what is saved in %s runs at once; Ctrl-C ends all of it", dev->config->jobs.path);
     dev->phase = RUNNING;
     start_worker(dev);
@@ -209,6 +209,19 @@ static void look_at_servers(struct development *dev)
 
 /* ---- the files ---- */
 
+/* Its servers are ours, whatever it names. */
+static void tell_restart(const struct config *former, const struct config *config)
+{
+    struct buffer paths = {0};
+    struct config before = *former;
+    before.beanstalkd.server = config->beanstalkd.server;
+    before.redis = config->redis;
+    config_changes(&before, config, &paths);
+    if (buffer_size(&paths))
+        development_say("what was changed of %s counts after Ctrl-C and another `lunastalk dev`", buffer_text(&paths));
+    buffer_free(&paths);
+}
+
 /* jobs.path may have changed. A configuration that is wrong is the worker's to complain of. */
 static void follow_config(struct development *dev, struct error *error)
 {
@@ -220,6 +233,8 @@ static void follow_config(struct development *dev, struct error *error)
     bool moved = strcmp(config->jobs.path, dev->config->jobs.path) != 0;
     struct config *former = dev->config;
     dev->config = config;
+    if (dev->worker.pid) // else it is started with this
+        tell_restart(former, config);
     if (moved) {
         dev_watch_close(&dev->watch);
         if (dev_watch_open(&dev->watch, config->jobs.path, dev->config_file, error) < 0) {

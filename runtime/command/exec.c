@@ -15,7 +15,7 @@ enum { TTR_S = 60 }; // that of `put`
 static const char details[] =
     "The handler really runs, in an executor like a worker's, with its limits of time and memory. Around it nothing\n"
     "happens: no job is settled, no callback is called, what it asks for reaches neither beanstalkd nor Redis.\n"
-    "queue.put shows the job and returns an id; job:once is true for the first of a key in this run.\n"
+    "queue.put shows the job and returns an id; job:once is true, since no other job is asked about.\n"
     "\n"
     "  lunastalk exec greet '{\"name\": \"Ada\"}'\n"
     "  lunastalk exec --body job.json --attempt 3\n"

@@ -4,6 +4,7 @@
 #include "command/owner.h"
 #include "job/envelope.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -50,25 +51,33 @@ static void fill(struct buffer *out, const struct file *file, const char *name, 
 }
 
 /* Those of its directories that are not there. */
-static void make_directories(char *path)
+static int make_directories(char *path)
 {
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+    int failed = 0;
+    for (char *slash = strchr(path + 1, '/'); slash && !failed; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        mkdir(path, 0777); // what goes wrong shows when the file is made
+        failed = mkdir(path, 0777) != 0 && errno != EEXIST;
         *slash = '/';
     }
+    return failed ? -1 : 0;
 }
 
+/* All of it or none. */
 static int write_file(struct file *file, const struct buffer *text)
 {
-    make_directories(file->path);
-    int fd = open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    bool written = fd >= 0 && write(fd, buffer_data(text), buffer_size(text)) == (ssize_t)buffer_size(text);
-    if (fd >= 0)
+    int fd = make_directories(file->path) < 0 ? -1 : open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    bool written = false;
+    if (fd >= 0) {
+        errno = ENOSPC; // when a part is written, which is no error to write()
+        written = write(fd, buffer_data(text), buffer_size(text)) == (ssize_t)buffer_size(text);
         written = close(fd) == 0 && written;
-    if (!written)
-        fprintf(stderr, "lunastalk new: cannot write %s: %s\n", file->path, strerror(errno));
-    return written ? 0 : -1;
+    }
+    if (written)
+        return 0;
+    fprintf(stderr, "lunastalk new: cannot write %s: %s\n", file->path, strerror(errno));
+    if (fd >= 0)
+        unlink(file->path);
+    return -1;
 }
 
 /* `path` as a person in `directory` would say it. */
@@ -78,6 +87,7 @@ static const char *shown(const char *path, const char *directory)
     return strncmp(path, directory, length) == 0 && path[length] == '/' ? path + length + 1 : path;
 }
 
+/* All of them or none. */
 static int create(struct file *files, size_t count, const char *name, const char *base, const char *directory)
 {
     for (size_t i = 0; i < count; i++) {
@@ -85,10 +95,14 @@ static int create(struct file *files, size_t count, const char *name, const char
         fill(&text, &files[i], name, base);
         int failed = write_file(&files[i], &text);
         buffer_free(&text);
-        if (failed)
+        if (failed) {
+            while (i--)
+                unlink(files[i].path);
             return EXIT_FAILED;
-        printf("created %s\n", shown(files[i].path, directory));
+        }
     }
+    for (size_t i = 0; i < count; i++)
+        printf("created %s\n", shown(files[i].path, directory));
     printf("next: lunastalk test\n");
     return EXIT_DONE;
 }
@@ -121,6 +135,39 @@ static int begin(const struct config *config, const char *name)
     return create(files, access(files[2].path, F_OK) == 0 ? 2 : 3, name, base, config->directory);
 }
 
+static bool ends_with_lua(const char *name)
+{
+    size_t size = strlen(name);
+    return size > 4 && strcmp(name + size - 4, ".lua") == 0;
+}
+
+/* What the name would be of what was typed: a path, other separators, capitals. */
+static bool guess(char name[ENVELOPE_NAME_LONGEST + 1], const char *typed)
+{
+    if (strncmp(typed, "jobs/", 5) == 0)
+        typed += 5;
+    size_t size = strlen(typed) - (ends_with_lua(typed) ? 4 : 0);
+    if (size > ENVELOPE_NAME_LONGEST)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        name[i] = typed[i] == '/'                      ? '.'
+                  : typed[i] == '-' || typed[i] == ' ' ? '_'
+                                                       : (char)tolower((unsigned char)typed[i]);
+    name[size] = '\0';
+    return envelope_name_valid(name, size);
+}
+
+static int refuse(const char *typed)
+{
+    char name[ENVELOPE_NAME_LONGEST + 1];
+    bool guessed = guess(name, typed);
+    fprintf(stderr,
+        "lunastalk new: '%s' is no handler's name: segments of a-z 0-9 _ joined by dots, none of which begins with _, "
+        "without .lua; 'lib' is for shared code%s%s%s\n",
+        typed, guessed ? "; did you mean " : "", guessed ? name : "", guessed ? "?" : "");
+    return EXIT_USAGE;
+}
+
 int command_new(int argc, char **argv)
 {
     const struct option_spec specs[] = {{0}};
@@ -137,15 +184,8 @@ int command_new(int argc, char **argv)
     struct config *config = options_parse(&options, argc, argv, &count, &exit_code);
     if (!config)
         return exit_code;
-    if (envelope_name_valid(argv[0], strlen(argv[0]))) {
-        exit_code = begin(config, argv[0]);
-    } else {
-        fprintf(stderr,
-            "lunastalk new: '%s' is no handler's name: segments of a-z 0-9 _ joined by dots, none of which begins "
-            "with _; 'lib' is for shared code\n",
-            argv[0]);
-        exit_code = EXIT_USAGE;
-    }
+    exit_code = envelope_name_valid(argv[0], strlen(argv[0])) && !ends_with_lua(argv[0]) ? begin(config, argv[0])
+                                                                                         : refuse(argv[0]);
     config_free(config);
     return exit_code;
 }

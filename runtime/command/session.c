@@ -22,13 +22,21 @@ static void tell_dev(struct session *session, bool by_dev)
     session->told = session->told || by_dev;
 }
 
+/* That of no project: nothing named another, and no `lunastalk dev` lives. */
+static bool is_usual(const struct session *session)
+{
+    return strcmp(session->config->beanstalkd.server, "127.0.0.1:11300") == 0 && !session->config->dev.beanstalkd;
+}
+
 bool session_connect(struct session *session)
 {
     struct error error;
     tell_dev(session, session->config->dev.beanstalkd);
     session->client = client_open(session->config->beanstalkd.server, &error);
     if (!session->client)
-        session_failed(session, "%s", error.text);
+        session_failed(session, "%s%s", error.text,
+            is_usual(session) ? "; `lunastalk dev` starts a beanstalkd for this project, --beanstalkd names another"
+                              : "");
     return session->client;
 }
 
@@ -113,7 +121,7 @@ static void append_word(struct buffer *out, const char *word)
 void session_address(const struct session *session, struct buffer *out)
 {
     const char *server = session->config->beanstalkd.server;
-    if (strcmp(server, "127.0.0.1:11300") == 0 || session->config->dev.beanstalkd)
+    if (is_usual(session) || session->config->dev.beanstalkd)
         return;
     buffer_append_text(out, " --beanstalkd ");
     append_word(out, server);

@@ -27,7 +27,7 @@ static const char test_help[] =
     "  lunastalk test spec/jobs/send_email_spec.lua       one file\n"
     "  lunastalk test --filter=refunds -o TAP             what matches, as TAP\n"
     "\n"
-    "Exit codes: 0 all passed; 1 not; 78 the configuration is wrong, or busted is not installed.\n";
+    "Exit codes: 0 all passed; 1 not; 78 the configuration is wrong, busted is not installed, or there is no spec/.\n";
 
 static const char lua_help[] =
     "usage: lunastalk lua SCRIPT [arguments]\n"
@@ -79,7 +79,31 @@ static int start(const char *command, const struct config *config, int argc, cha
     return code;
 }
 
-static int run(const char *command, int argc, char **argv)
+/* A .busted may name another directory. */
+static bool lacks_specs(const char *directory)
+{
+    char specs[PATH_MAX], options[PATH_MAX];
+    snprintf(specs, sizeof specs, "%s/spec", directory);
+    snprintf(options, sizeof options, "%s/.busted", directory);
+    return access(specs, F_OK) != 0 && access(options, F_OK) != 0;
+}
+
+static int test(const struct config *config, int argc, char **argv)
+{
+    if (argc == 1 && lacks_specs(config->directory)) {
+        fprintf(stderr, "lunastalk test: there is no spec/ in %s: `lunastalk new NAME` writes a handler and its spec\n",
+            config->directory);
+        return EXIT_CONFIG;
+    }
+    return start("test", config, argc, argv);
+}
+
+static int lua(const struct config *config, int argc, char **argv)
+{
+    return start("lua", config, argc, argv);
+}
+
+static int run(int (*command)(const struct config *, int, char **), int argc, char **argv)
 {
     struct buffer errors = {0};
     struct config *config = config_load(NULL, environ, NULL, 0, &errors);
@@ -88,7 +112,7 @@ static int run(const char *command, int argc, char **argv)
         buffer_free(&errors);
         return EXIT_CONFIG;
     }
-    int code = start(command, config, argc, argv);
+    int code = command(config, argc, argv);
     config_free(config);
     return code;
 }
@@ -106,7 +130,7 @@ int command_test(int argc, char **argv)
         return EXIT_DONE;
     }
     argv[0] = busted;
-    return run("test", argc, argv);
+    return run(test, argc, argv);
 }
 
 int command_lua(int argc, char **argv)
@@ -115,5 +139,5 @@ int command_lua(int argc, char **argv)
         fputs(lua_help, argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : EXIT_DONE;
     }
-    return run("lua", argc - 1, argv + 1);
+    return run(lua, argc - 1, argv + 1);
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum { TICK_MS = 10, LONG_NS = 20 * 1000 * 1000, SIGNALS = 2 };
+enum { LARGEST = 65535 }; // bytes of a job: beanstalkd's -z, unless it is told otherwise
 
 static const int signal_numbers[SIGNALS] = {SIGINT, SIGTERM};
 
@@ -52,6 +53,14 @@ static void say(const struct job *job, enum level level, const char *message, co
 
 /* ---- what the job asks for ---- */
 
+static void refuse_put(const struct stage *stage, const struct executor_put *put)
+{
+    char why[128];
+    snprintf(why, sizeof why, "its %zu bytes are more than the %d that beanstalkd takes (max-job-size; -z)",
+        (size_t)put->size, LARGEST);
+    executor_answer_put(stage->executor, put->request, 0, why, "JOB_TOO_BIG");
+}
+
 static void on_put(void *context, uint64_t id, struct job *job, const struct executor_put *put)
 {
     struct stage *stage = context;
@@ -60,6 +69,10 @@ static void on_put(void *context, uint64_t id, struct job *job, const struct exe
     (void)id;
     if (!job) {
         executor_answer_put(stage->executor, put->request, 0, "jobs can only be put while a job runs", "NOT_CONNECTED");
+        return;
+    }
+    if (put->size > LARGEST) {
+        refuse_put(stage, put);
         return;
     }
     say(job, LEVEL_NOTICE, "would put into tube {tube} (priority {priority}, delay {delay} s, ttr {ttr} s): {body}",
@@ -89,30 +102,16 @@ static void on_progressed(void *context, struct job *job, const char *json, size
     job->progress = mem_copy(json, size);
 }
 
-static bool has_lock(const struct job *job, const char *name)
-{
-    for (const char *lock = job->locks; lock && *lock; lock += strlen(lock) + 1)
-        if (strcmp(lock, name) == 0)
-            return true;
-    return false;
-}
-
-/* No other job is asked about: the first in this run is the first. */
+/* No other job is asked about, and this one always is the first. */
 static void on_once(
     void *context, uint64_t id, struct job *job, uint32_t request, const char *key, size_t size, uint32_t ttl_s)
 {
     struct stage *stage = context;
-    char *name = mem_copy(key, size);
-    bool first = !has_lock(job, name);
     (void)id;
     (void)ttl_s;
-    if (first)
-        job_add_lock(job, name);
-    say(job, LEVEL_NOTICE,
-        first ? "once {key}: true, Redis is not asked" : "once {key}: false, it was asked before in this run",
-        (const struct log_field[]){F_TEXT("key", name), {0}});
-    executor_answer_once(stage->executor, request, first, NULL);
-    free(name);
+    say(job, LEVEL_NOTICE, "once {key}: true, Redis is not asked",
+        (const struct log_field[]){F_BYTES("key", key, size), {0}});
+    executor_answer_once(stage->executor, request, true, NULL);
 }
 
 static void on_job(void *context, struct job *job)

@@ -85,7 +85,8 @@ local function spawn(dir, options)
 end
 
 local function is_up(dev, mark)
-  dev.beanstalkd, dev.redis = dev:log("beanstalkd is (%S+), Redis (%d[%d.:]+):", 10, mark)
+  local pattern = "beanstalkd is (%S+), Redis (%d[%d.:]+): [^\n]+, your producers put jobs to %1\n"
+  dev.beanstalkd, dev.redis = dev:log(pattern, 10, mark)
   dev:log("handlers are loaded", 20, mark)
   dev:log("connected to beanstalkd", 10, mark)
   return dev
@@ -273,7 +274,8 @@ describe("lunastalk dev", function()
     own(dir)
     local dev = spawn(dir)
     assert.equal(1, (dev:wait(15)))
-    assert.matches("lunastalk dev: beanstalkd does not start: %S+", dev:output())
+    assert.matches("lunastalk dev: beanstalkd does not start: %S[^\n]*; its log is .lunastalk/beanstalkd.log\n",
+      dev:output())
     nothing_runs(dir)
   end)
 
@@ -397,6 +399,8 @@ describe("what is saved in dev", function()
     runs(dev, 3)
     save(dev.dir, "config.yml", "jobs: { pth: handlers }\n")
     dev:log "config.yml:1:9: unknown key"
+    save(dev.dir, "config.yml", "jobs: { path: handlers }\nworker: { executors: 2 }\nredis: { server: 127.0.0.1:1 }\n")
+    dev:log("dev: what was changed of worker.executors counts after Ctrl%-C and another `lunastalk dev`\n")
     stops(dev)
   end)
 end)

@@ -37,6 +37,7 @@ local ONE_LINE = {
   raises_lines = "error('one\\r\\ntwo\\27[31m\\0three\\226\\128\\168four\\255')",
   raises_in_lib = "require('ledger').book(nil) return true",
   raises_assert = "assert(io.open 'no such file') return true",
+  raises_in_json = "return 'x' .. require('lunastalk.json').encode { print }",
   raises_in_coroutine = "coroutine.wrap(function() error 'within' end)() return true",
   raises_caught = "local _, why = xpcall(require('ledger').book, debug.traceback) error(why, 0)",
   raises_in_library = "require('cjson').encode(print) return true",
@@ -204,10 +205,11 @@ describe("a handler that", function()
     raises_lines = "one\\r\\ntwo\\u001b[31m\\u0000three\\u2028four\\xff server=",
     raises_in_lib = "jobs/lib/ledger.lua:3: no sum",
     raises_assert = "jobs/raises_assert.lua:1: no such file: No such file or directory",
-    raises_in_coroutine = "jobs/raises_in_coroutine.lua:1: jobs/raises_in_coroutine.lua:1: within",
+    raises_in_json = "jobs/raises_in_json.lua:1: a function cannot be encoded as JSON",
+    raises_in_coroutine = "jobs/raises_in_coroutine.lua:1: within",
     raises_caught = "jobs/lib/ledger.lua:3: no sum server=",
     raises_in_library = "jobs/raises_in_library.lua:1: ",
-    releases_wrongly = "jobs/releases_wrongly.lua:1: job:release: there is no option dleay",
+    releases_wrongly = "jobs/releases_wrongly.lua:1: job:release: there is no option dleay: there is delay",
     buries_dotted = "call it with a colon: job:bury()",
   } do
     it(name .. " failed", function()
@@ -437,7 +439,7 @@ describe("lunastalk.queue.put", function()
       [{ job = "note", priority = -1 }] = "priority must be a whole number from 0 to 4294967295",
       [{ job = "note", ttr = 0 }] = "ttr must be",
       [{ job = "note", delay = 1.5 }] = "delay must be",
-      [{ job = "note", tbue = "x" }] = "there is no option tbue",
+      [{ job = "note", tbue = "x" }] = "there is no option tbue; did you mean tube?",
       [{ data = {} }] = "queue.put: a job is a table with the name of its handler",
     } do
       assert.truthy(failed(put("puts", options)):find(reason, 1, true))

@@ -1,4 +1,5 @@
 --- `lunastalk new`, and `lunastalk test` with what it wrote.
+local cleanup = require "spec.support.cleanup"
 local process = require "spec.support.process"
 local pwd = require "posix.pwd"
 local signal = require "posix.signal"
@@ -88,6 +89,35 @@ describe("lunastalk new", function()
     assert.matches("cannot write %S+/jobs/y.lua: Not a directory", errors)
   end)
 
+  if unistd.geteuid() == 0 then
+    it("says why it cannot write, and takes back what it has written", function()
+      local dir = temp.dir()
+      assert(os.execute("chmod 755 " .. dir .. " && mkdir " .. dir .. "/jobs && chown nobody " .. dir .. "/jobs"))
+      local code, output, errors = worker.lunastalk("new", "x", { cwd = dir, user = "nobody" })
+      assert.same({ 1, "" }, { code, output })
+      assert.equal("lunastalk new: cannot write " .. dir .. "/spec/jobs/x_spec.lua: Permission denied\n", errors)
+      assert.is_false(exists(dir .. "/jobs/x.lua"))
+    end)
+  end
+
+  local disk = temp.dir()
+  if process.run { "mount", "-t", "tmpfs", "-o", "size=64k", "none", disk } == 0 then
+    cleanup(function()
+      process.run { "umount", disk }
+    end)
+    it("leaves nothing on a full disk", function()
+      assert(os.execute("cd " .. disk .. " && mkdir -p jobs spec/jobs"))
+      temp.write(disk .. "/filler", ("x"):rep(60 * 1024))
+      local code, output, errors = lunastalk(disk, "new", "x")
+      assert.same({ 1, "" }, { code, output })
+      assert.matches("cannot write %S+/spec/jobs/x_spec.lua: No space left on device\n$", errors)
+      assert.is_false(exists(disk .. "/jobs/x.lua"))
+      assert.is_false(exists(disk .. "/spec/jobs/x_spec.lua"))
+      os.remove(disk .. "/filler")
+      assert.equal(0, (lunastalk(disk, "new", "x")))
+    end)
+  end
+
   it("refuses what no handler can be called", function()
     local dir = temp.dir()
     for _, name in ipairs { "", "../x", "Email", "_x", "lib.x", "a..b", "a/b", "a b", ("x"):rep(200) } do
@@ -95,6 +125,18 @@ describe("lunastalk new", function()
       assert.equal(64, code)
       assert.matches("is no handler's name: segments of a-z 0-9 _ joined by dots", errors, 1, true)
     end
+    for typed, name in pairs {
+      ["email.welcome.lua"] = "email.welcome", ["email/welcome"] = "email.welcome", ["jobs/x.lua"] = "x",
+      ["send-invoice"] = "send_invoice", Pay = "pay", ["a b"] = "a_b",
+    } do
+      local code, _, errors = lunastalk(dir, "new", typed)
+      assert.equal(64, code)
+      assert.matches("; did you mean " .. name .. "?\n", errors, 1, true)
+    end
+    for _, typed in ipairs { "jobs/lib/x.lua", "../x", ("x"):rep(200) } do
+      assert.not_matches("did you mean", select(3, lunastalk(dir, "new", typed)))
+    end
+    assert.is_false(exists(dir .. "/jobs"))
     assert.equal(64, (lunastalk(dir, "new")))
     assert.equal(64, (lunastalk(dir, "new", "a", "b")))
   end)
@@ -145,6 +187,18 @@ describe("lunastalk test", function()
     forks:expect "true\n"
     assert.equal(0, (forks:wait()))
     assert.equal("", io.popen("ls " .. tmp):read "*a")
+  end)
+
+  it("says how to begin where there are no specs", function()
+    local dir = temp.dir()
+    local code, output, errors = lunastalk(dir, "test")
+    assert.same({ 78, "" }, { code, output })
+    assert.equal("lunastalk test: there is no spec/ in " .. dir
+      .. ": `lunastalk new NAME` writes a handler and its spec\n", errors)
+    temp.write(dir .. "/tests/x_spec.lua", [[it("x", function() assert.equal(1, 1) end)]])
+    assert.equal(0, (lunastalk(dir, "test", "tests")))
+    temp.write(dir .. "/.busted", 'return { _all = { ROOT = { "tests" } } }')
+    assert.equal(0, (lunastalk(dir, "test")))
   end)
 
   it("has the settings of the configuration, and no handlers where there are none", function()

@@ -115,6 +115,15 @@ describe("put NAME", function()
     assert.equal(("lunastalk put: %s: connection refused\n"):format(NOWHERE), errors)
   end)
 
+  local usual = require("spec.support.client").connect "127.0.0.1:11300"
+  local it_if_free = usual and function() end or it
+  it_if_free("says what to do where nothing names a server", function()
+    local code, _, errors = worker.lunastalk("put", "noop", { cwd = dir })
+    assert.equal(69, code)
+    assert.equal("lunastalk put: 127.0.0.1:11300: connection refused; `lunastalk dev` starts a beanstalkd for this "
+      .. "project, --beanstalkd names another\n", errors)
+  end)
+
   it("names the server's limit for a body", function()
     local code, _, errors = put("noop", '"' .. ("x"):rep(66000) .. '"')
     assert.equal(1, code)

@@ -139,7 +139,7 @@ function methods.release(job, options)
     delay = options.delay
     for key in next, options do
       if key ~= "delay" then
-        error(format("job:release: there is no option %s", of(key, 100)), 2)
+        error(format("job:release: there is no option %s: there is delay", of(key, 100)), 2)
       end
     end
   end

@@ -7,8 +7,9 @@
 local cjson = require("cjson.safe").new()
 
 -- Handlers may replace what they like: our own modules keep what they need.
-local byte, concat, error, find, floor, format, gsub, next, rawequal, sort, tonumber, type = string.byte, table.concat,
-  error, string.find, math.floor, string.format, string.gsub, next, rawequal, table.sort, tonumber, type
+local byte, concat, error, find, floor, format, gsub, next, pcall, rawequal, sort, tonumber, type = string.byte,
+  table.concat, error, string.find, math.floor, string.format, string.gsub, next, pcall, rawequal, table.sort, tonumber,
+  type
 
 local json = {}
 
@@ -16,6 +17,13 @@ local DEPTH = 64
 local EXACT = 2 ^ 53
 
 cjson.decode_invalid_numbers(false)
+
+local refusal -- why the last value that was refused cannot be encoded
+
+local function refuse(form, ...)
+  refusal = format(form, ...)
+  error(refusal, 0)
+end
 
 --- JSON's `null`: decoding yields it, encoding takes it.
 json.null = cjson.null
@@ -57,7 +65,7 @@ end
 
 local function quote(text)
   if find(text, "[\128-\255]") and not is_utf8(text) then
-    error("a string that is not UTF-8 cannot be encoded as JSON", 0)
+    refuse "a string that is not UTF-8 cannot be encoded as JSON"
   end
   if find(text, SPECIAL) then
     text = gsub(text, SPECIAL, escape)
@@ -67,7 +75,7 @@ end
 
 local function number(value)
   if value ~= value or value == 1 / 0 or value == -1 / 0 then
-    error(format("the number %s cannot be encoded as JSON", value), 0)
+    refuse("the number %s cannot be encoded as JSON", value)
   end
   if value == floor(value) and value <= EXACT and value >= -EXACT then
     return format("%.0f", value)
@@ -91,7 +99,7 @@ local function list_size(value)
     count = count + 1
   end
   if count ~= size then
-    error("a list with holes cannot be encoded as JSON (use json.null)", 0)
+    refuse "a list with holes cannot be encoded as JSON (use json.null)"
   end
   return size
 end
@@ -108,7 +116,7 @@ local function encode_object(value, depth)
   local keys, parts = {}, {}
   for key in next, value do
     if type(key) ~= "string" then
-      error(format("a table with a key of type %s beside names cannot be encoded as JSON", type(key)), 0)
+      refuse("a table with a key of type %s beside names cannot be encoded as JSON", type(key))
     end
     keys[#keys + 1] = key
   end
@@ -124,7 +132,7 @@ local function encode_table(value, depth)
     return "[]"
   end
   if depth > DEPTH then
-    error(format("a table nested deeper than %d levels (or in itself) cannot be encoded as JSON", DEPTH), 0)
+    refuse("a table nested deeper than %d levels (or in itself) cannot be encoded as JSON", DEPTH)
   end
   local size = next(value) ~= nil and type(next(value)) == "number" and list_size(value)
   if size then
@@ -146,7 +154,7 @@ function encode(value, depth)
   elseif rawequal(value, null) or kind == "nil" then
     return "null"
   end
-  error(format("a %s cannot be encoded as JSON", kind), 0)
+  refuse("a %s cannot be encoded as JSON", kind)
 end
 
 --- Writes JSON, the keys of objects sorted.
@@ -155,7 +163,11 @@ end
 ---@param value any
 ---@return string text
 function json.encode(value)
-  return encode(value, 1)
+  local fine, result = pcall(encode, value, 1)
+  if not fine then -- what else is raised in there, as at a time limit, has no place either
+    error(result, rawequal(result, refusal) and 2 or 0)
+  end
+  return result
 end
 
 return json

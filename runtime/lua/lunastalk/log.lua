@@ -9,7 +9,8 @@ local host = require "lunastalk.host"
 local json = require "lunastalk.json"
 local text = require "lunastalk.text"
 
-local error, format, next, rawequal, sort, type = error, string.format, next, rawequal, table.sort, type
+local error, find, format, next, rawequal, setmetatable, sort, type = error, string.find, string.format, next, rawequal,
+  setmetatable, table.sort, type
 local encode, null, of, shown_as_json, put, lowest = json.encode, json.null, text.of, text.json, host.log, host.lowest
 
 local FIELDS = 64
@@ -65,6 +66,16 @@ local function write(level, message, context, added)
   put(level, of(message, MESSAGE), fields(context or {}, added))
 end
 
+-- log.warn is a typing error; what begins with _ is asked for by libraries.
+local typed = {
+  __index = function(_, name)
+    if type(name) == "string" and find(name, "^%a") then
+      error(format("there is no log.%s: there are debug, info, notice, warning, error, critical, alert, emergency, log "
+        .. "and with", of(name, KEY)), 2)
+    end
+  end,
+}
+
 local make
 
 -- The functions of a logger whose records have the fields of `added` too.
@@ -96,7 +107,7 @@ function make(added)
     end
     return make(both)
   end
-  return logger
+  return setmetatable(logger, typed)
 end
 
 ---@class lunastalk.Logger

@@ -17,10 +17,10 @@ local function number(shown, name, value, least, most, whole)
   return value
 end
 
-local function check_keys(shown, where, given, known)
+local function check_keys(shown, where, given, known, there_are)
   for key, value in next, given do
     if not known[key] and (where ~= "" or type(value) ~= "function") then
-      error(format("%s: there is no option %s%s", shown, where, of(key, 100)), 0)
+      error(format("%s: there is no option %s%s: there are %s", shown, where, of(key, 100), there_are), 0)
     end
   end
 end
@@ -30,7 +30,7 @@ end
 -- @tparam table given what the file returned
 -- @treturn table { timeout = ms or 0, max =, delay = } as the HANDLER frame has them
 function options.read(shown, given)
-  check_keys(shown, "", given, { process = true, timeout = true, retry = true })
+  check_keys(shown, "", given, { process = true, timeout = true, retry = true }, "timeout and retry")
   local read = { timeout = 0, max = UNSET, delay = UNSET }
   if given.timeout ~= nil then
     read.timeout = floor(number(shown, "timeout", given.timeout, 0.001, TIMEOUT / 1000) * 1000)
@@ -40,7 +40,7 @@ function options.read(shown, given)
     if type(retry) ~= "table" then
       error(format("%s: retry must be a table { max = …, delay = … }, not %s", shown, of(retry, 100)), 0)
     end
-    check_keys(shown, "retry.", retry, { max = true, delay = true })
+    check_keys(shown, "retry.", retry, { max = true, delay = true }, "retry.max and retry.delay")
     read.max = retry.max ~= nil and number(shown, "retry.max", retry.max, 0, RETRIES, true) or UNSET
     read.delay = retry.delay ~= nil and number(shown, "retry.delay", retry.delay, 0, DELAY, true) or UNSET
   end

@@ -1,8 +1,9 @@
 -- What the options of our functions may be.
+local host = require "lunastalk.host"
 local text = require "lunastalk.text"
 
-local find, floor, format, next, type = string.find, math.floor, string.format, next, type
-local of = text.of
+local find, floor, format, next, sort, type = string.find, math.floor, string.format, next, table.sort, type
+local of, suggest = text.of, host.suggest
 
 local U32 = 2 ^ 32 - 1
 
@@ -50,12 +51,23 @@ local function is_boolean(value)
   return type(value) == "boolean", "true or false"
 end
 
+local function unknown(key, allowed, path)
+  local names = {}
+  for name in next, allowed do
+    names[#names + 1] = name
+  end
+  sort(names)
+  local closest = type(key) == "string" and suggest(key, names)
+  return format("there is no option %s%s%s", path, of(key, 100),
+    closest and format("; did you mean %s%s?", path, closest) or "")
+end
+
 --- What is wrong with `values`, or nil. `path` goes before the names.
 function rules.problem(values, allowed, path)
   for key, value in next, values do
     local rule = allowed[key]
     if not rule then
-      return format("there is no option %s%s", path, of(key, 100))
+      return unknown(key, allowed, path)
     end
     if type(rule) == "function" then
       local fine, expected = rule(value)

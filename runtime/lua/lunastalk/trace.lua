@@ -36,17 +36,26 @@ function trace.strip(frames)
   return (gsub(gsub(frames, OUR_XPCALL, "%1"), OURS, ""))
 end
 
+-- coroutine.wrap puts the place of its caller before an error that has its own, and so does error() of a caught one.
+local function inmost(reason, own)
+  local place = own .. "/[^\n:]*:%d+: "
+  local inner = match(reason, "^" .. place .. "(" .. place .. ".*)$")
+  return inner and inmost(inner, own) or reason
+end
+
 --- Puts the user's own line before an error that was raised elsewhere: in a library, or by assert.
+-- Of several, the one where it was raised stays.
 -- @tparam string reason
 -- @tparam string frames the traceback
 -- @tparam string own directory of the user's code, as chunks below it are named
 function trace.locate(reason, frames, own)
-  local pattern = "\n\t(" .. gsub(own, "%p", "%%%0") .. "/[^\n]-:%d+): in "
+  local escaped = gsub(own, "%p", "%%%0")
+  local pattern = "\n\t(" .. escaped .. "/[^\n]-:%d+): in "
   local place = match(frames, pattern)
   -- error(text, 0): without a place on purpose.
   if not place or find(reason, own .. "/", 1, true) == 1 or is_stop(reason) or
     find(frames, "^" .. MARK .. "\t%[C%]: in function 'error'" .. pattern) then
-    return reason
+    return inmost(reason, escaped)
   end
   return place .. ": " .. reason
 end

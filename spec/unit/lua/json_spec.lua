@@ -51,6 +51,26 @@ describe("lunastalk.json", function()
     end
   end)
 
+  it("names the line that asked, in what it refuses", function()
+    local function ask(value)
+      return (json.encode({ value }))
+    end
+    local fine, why = pcall(ask, print)
+    assert.is_false(fine)
+    assert.matches("json_spec.lua:%d+: a function cannot be encoded as JSON$", why)
+    local list = {}
+    for i = 1, 100 do
+      list[i] = i
+    end
+    debug.sethook(function()
+      debug.sethook()
+      error("cancelled", 0)
+    end, "", 100)
+    fine, why = pcall(ask, list)
+    debug.sethook()
+    assert.same({ false, "cancelled" }, { fine, why })
+  end)
+
   it("refuses what JSON cannot hold", function()
     refuses(0 / 0, "nan")
     refuses(1 / 0, "inf")

@@ -29,6 +29,17 @@ describe("lunastalk.log", function()
     assert.same({ 7, "emergency", {} }, records[12])
   end)
 
+  it("says so when it has no such function", function()
+    for _, logger in ipairs { log, log.with { a = 1 } } do
+      local fine, why = pcall(function()
+        logger.warn "x"
+      end)
+      assert.is_false(fine)
+      assert.matches("log_spec.lua:%d+: there is no log.warn: there are debug, info, notice, warning, ", why)
+      assert.same({}, { logger.__index, logger[1] })
+    end
+  end)
+
   it("hands over the fields in the order of their keys", function()
     log.error("m {b}", { b = "two", a = 1, [3] = true })
     assert.same({ { 4, "m {b}", { "3", 1, "true", "a", 1, "1", "b", 0, "two" } } }, records)

@@ -56,11 +56,12 @@ describe("lunastalk.options", function()
     { { retry = { delay = 86401 } }, delay .. "86401" },
     { { retry = { delay = 0.5 } }, delay .. "0.5" },
     { { retry = { delay = 1e300 } }, delay .. "1e+300" },
-    { { timout = 30 }, "jobs/x.lua: there is no option timout" },
-    { { 30 }, "jobs/x.lua: there is no option 1" },
-    { { retry = { tries = 5 } }, "jobs/x.lua: there is no option retry.tries" },
-    { { retry = { 5 } }, "jobs/x.lua: there is no option retry.1" },
-    { { retry = { max = 5, again = print } }, "jobs/x.lua: there is no option retry.again" },
+    { { timout = 30 }, "jobs/x.lua: there is no option timout: there are timeout and retry" },
+    { { 30 }, "jobs/x.lua: there is no option 1: there are timeout and retry" },
+    { { retry = { tries = 5 } }, "jobs/x.lua: there is no option retry.tries: there are retry.max and retry.delay" },
+    { { retry = { 5 } }, "jobs/x.lua: there is no option retry.1: there are retry.max and retry.delay" },
+    { { retry = { max = 5, again = print } },
+      "jobs/x.lua: there is no option retry.again: there are retry.max and retry.delay" },
   } do
     it("are refused: " .. case[2], function()
       local fine, why = pcall(read, case[1])

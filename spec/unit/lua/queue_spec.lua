@@ -35,6 +35,9 @@ describe("lunastalk.queue", function()
         batches[#batches + 1] = fields
         return answer(fields)
       end,
+      suggest = function(word, names)
+        return word == "buri" and names[1] or nil
+      end,
     }
     package.loaded["lunastalk.queue"] = nil
     queue = require "lunastalk.queue"
@@ -113,6 +116,7 @@ describe("lunastalk.queue", function()
         refuses(message, queue.put_many, { options })
       end
     end
+    refuses("no option error.buri; did you mean error.bury?", queue.put, { job = "x", error = { buri = true } })
     for _, none in ipairs { {}, 5, false } do
       refuses("a table with the name of its handler", queue.put, none)
       refuses("job 2 of 2: a job is a table with the name", queue.put_many, { { job = "x" }, none })

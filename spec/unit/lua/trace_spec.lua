@@ -39,6 +39,20 @@ describe("lunastalk.trace", function()
     end
   end)
 
+  it("keeps the inmost of the user's lines", function()
+    local WRAPPED = frames("[C]: in function 'next'", OWN)
+    for reason, kept in pairs {
+      ["jobs/ship.lua:12: jobs/ship.lua:3: no"] = "jobs/ship.lua:3: no",
+      ["jobs/ship.lua:12: jobs/ship.lua:12: jobs/lib/a.lua:7: no\nway"] = "jobs/lib/a.lua:7: no\nway",
+      ["jobs/ship.lua:12: /usr/lib/a.lua:7: no"] = "jobs/ship.lua:12: /usr/lib/a.lua:7: no",
+      ["jobs/ship.lua:12: see jobs/ship.lua:3: no"] = "jobs/ship.lua:12: see jobs/ship.lua:3: no",
+    } do
+      assert.equal(kept, trace.locate(reason, WRAPPED, "jobs"))
+    end
+    assert.equal("/srv/a-b.c/x.lua:1: no",
+      trace.locate("/srv/a-b.c/x.lua:2: /srv/a-b.c/x.lua:1: no", WRAPPED, "/srv/a-b.c"))
+  end)
+
   it("takes a traceback out of an error", function()
     assert.same({ "no", frames(HTTP, OWN) }, { trace.split("no\n" .. frames(HTTP, OWN)) })
     assert.same({ "no\nstack" }, { trace.split "no\nstack" })
