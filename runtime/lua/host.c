@@ -83,6 +83,8 @@ static void put_outcome(struct host *host, unsigned kind, uint32_t delay_s, cons
     const char *traceback, size_t traceback_size)
 {
     char limit[64];
+    if (kind == OUTCOME_UNAVAILABLE && (host->memory.refused || stop_asked()))
+        kind = OUTCOME_FAILED; // lunastalk.connection took the job's end for one of its `open`
     if (kind == OUTCOME_FAILED && host->memory.refused) {
         reason = limit;
         reason_size = (size_t)snprintf(

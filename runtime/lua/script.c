@@ -51,7 +51,8 @@ static void make_directory(void)
     atexit(remove_directory);
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        signal(numbers[i], on_signal);
+        if (signal(numbers[i], on_signal) == SIG_IGN)
+            signal(numbers[i], SIG_IGN); // nohup
     if (snprintf(job, sizeof job, "%s/job", directory) >= PATH_MAX || mkdir(job, 0700) != 0)
         return;
     scratch_open(&of_jobs, job);

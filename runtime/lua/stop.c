@@ -11,7 +11,7 @@ static struct {
     _Atomic uint64_t running;
 } process;
 
-static int asked(void)
+bool stop_asked(void)
 {
     uint64_t running = atomic_load(&process.running);
     return running && running == atomic_load(&process.board->stop.sequence);
@@ -22,7 +22,7 @@ static void on_hook(lua_State *L, lua_Debug *where)
 {
     (void)where;
     lua_sethook(L, NULL, 0, 0);
-    if (!asked())
+    if (!stop_asked())
         return;
     if (process.board->stop.why == BOARD_LOST)
         lua_pushliteral(L, "its reservation was lost");
@@ -36,7 +36,7 @@ static void on_hook(lua_State *L, lua_Debug *where)
 /* A signal that the runtime has not sent does what it always does. */
 static void on_signal(int number)
 {
-    if (asked()) {
+    if (stop_asked()) {
         lua_sethook(process.L, on_hook, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
     } else if (!atomic_load(&process.board->stop.sequence)) {
         signal(number, SIG_DFL);

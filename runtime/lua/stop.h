@@ -13,4 +13,7 @@ void stop_open(lua_State *L, const struct board *board);
 /* Which job runs; 0: none. A stop for any other is ignored. */
 void stop_expect(uint64_t sequence);
 
+/* Whether the job that runs was told to stop. */
+bool stop_asked(void);
+
 #endif

@@ -305,6 +305,34 @@ describe("a connection", function()
     assert.equal(2, count(w:output(), "closing 1"))
   end)
 
+  it("is no excuse for a job that takes too long, or too much memory, to open it", function()
+    local w = worker.start {
+      config = { beanstalkd = { server = server.address }, executor = { memory = "64MB" } },
+      jobs = { ["opens.lua"] = [[
+        local connection = require "lunastalk.connection"
+        connection.define("slow", { open = function()
+          local ends = os.clock() + 30
+          repeat pcall(string.rep, "x") until os.clock() > ends
+        end })
+        connection.define("large", { open = function() return ("x"):rep(200 * 1024 * 1024) end })
+        return { timeout = 0.5, process = function(job) connection.get(job.data.name) end }]] },
+    }
+    for name, reason in pairs { slow = "timed out after 0%.5 s", large = "memory limit of 64 MB" } do
+      local id = queue:put(jobs.body("opens", { name = name }))
+      jobs.becomes(queue, id, "buried")
+      w:log("error opens: job failed and was buried: [^\n]*" .. reason .. "[^\n]* id=" .. id .. " ")
+      queue:delete(id)
+    end
+    assert.equal(0, (w:stop()))
+  end)
+
+  it("is open for the job that opened it, however soon it is idle", function()
+    local w = start("1e-9", BOTH)
+    jobs.gone(queue, queue:put '{"job":"uses"}')
+    w:log "closing 1"
+    assert.equal(0, (w:stop()))
+  end)
+
   it("is there for lunastalk exec and in tests", function()
     local dir = worker.project {
       jobs = { ["_bootstrap.lua"] = DOOR:gsub("IDLE", "60"), ["uses.lua"] = HANDLERS["uses.lua"] },

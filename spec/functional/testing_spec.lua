@@ -284,6 +284,11 @@ describe("perform", function()
       testing.perform("shops", { n = 7 })
       assert.logged("notice", "fake 7")
     end
+    assert.is_function(require "shop") -- what the spec has loaded no job loads again
+    for _ = 1, 2 do
+      testing.perform("shops", { n = 7 })
+      assert.succeeded()
+    end
     testing.connection("shop", testing.away)
     testing.perform "shops"
     assert.released(1)

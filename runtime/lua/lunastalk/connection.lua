@@ -39,7 +39,7 @@ local function attempt(f, ...)
   local fine, result, why = pcall(f, ...)
   if fine and result then
     return result
-  elseif not fine and has_ended(result) then
+  elseif not fine and running() and has_ended(result) then
     error(result, 0) -- another connection that this one needs is away
   end
   return nil, not fine and of(result, WHY) or why ~= nil and of(why, WHY) or nil
@@ -72,7 +72,14 @@ local function rest(leaving)
     end
   end
   if leaving then
+    local all = defined
     defined, names = {}, {}
+    for name, self in next, all do
+      if self.lasting then
+        defined[name], names[#names + 1] = self, name
+      end
+    end
+    sort(names)
   end
   return wait
 end
@@ -112,7 +119,7 @@ local function open(self)
     notice("connection {connection} is back after {outage} s",
       { connection = self.name, outage = tonumber(format("%.1f", clock() - self.away)) })
   end
-  self.live, self.away, self.opened, self.used = live, nil, self.opened + 1, clock()
+  self.live, self.away, self.opened, self.job = live, nil, self.opened + 1, running() -- so that rest() lets it be
   ring(rest())
 end
 
@@ -188,6 +195,7 @@ function connection.define(name, options)
   defined[name] = {
     name = name, place = format("%s:%d", where.short_src, where.currentline), open = options.open,
     ping = options.ping or lives, close = options.close or lives, idle = options.idle or IDLE, used = 0,
+    lasting = host.lasting and host.lasting(), -- by a spec: lunastalk.testing
     opened = 0, reopened = 0, jobs = 0,
   }
   names[#names + 1] = name

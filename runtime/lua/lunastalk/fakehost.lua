@@ -128,6 +128,11 @@ end
 
 function host.ring() end
 
+--- Whether what is defined now outlives a job: where a spec has loaded the file, no job loads it again.
+function host.lasting()
+  return not fakehost.run
+end
+
 --- What connection.get() returns in a spec: true and the fake, or false: the real one.
 function host.connection(name)
   local known = fakehost.connections[name]
