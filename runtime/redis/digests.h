@@ -27,7 +27,7 @@ typedef void digests_done(void *context, const struct digests_answer *answer);
  */
 bool digests_put(struct redis *redis, const char *key, unsigned interval_s, const char *groups, size_t size,
     digests_done *done, void *context);
-/* The mail could not be sent: one may be tried again in so many seconds. */
+/* A mail was sent, or could not be: another may follow in so many seconds. */
 void digests_put_off(struct redis *redis, const char *key, unsigned seconds);
 
 #endif

@@ -141,6 +141,16 @@ static void lose(struct mailer *mailer, const char *why)
     rest(mailer, 0);
 }
 
+/* No worker of the pool mails before so many seconds are over. */
+static void put_off(const struct mailer *mailer, unsigned seconds)
+{
+    if (!mailer->sinks->redis)
+        return;
+    char *key = share_key(mailer);
+    digests_put_off(mailer->sinks->redis, key, seconds);
+    free(key);
+}
+
 static void give_back(struct mailer *mailer, const char *why)
 {
     unsigned interval_s = mailer->config.email.interval_s, wait_s = interval_s < RETRY_S ? interval_s : RETRY_S;
@@ -151,11 +161,7 @@ static void give_back(struct mailer *mailer, const char *why)
         lose(mailer, why);
         return;
     }
-    if (mailer->sinks->redis) {
-        char *key = share_key(mailer);
-        digests_put_off(mailer->sinks->redis, key, wait_s);
-        free(key);
-    }
+    put_off(mailer, wait_s);
     rest(mailer, wait_s * UINT64_C(1000));
 }
 
@@ -166,8 +172,10 @@ static void on_mailed(void *context, const char *why)
         give_back(mailer, why);
         return;
     }
-    if (!mailer->closing)
+    if (!mailer->closing) {
         sink_wrote(mailer->sink, digest_records(&mailer->leaving), 0);
+        put_off(mailer, mailer->config.email.interval_s); // from now: delivering took its time
+    }
     digest_clear(&mailer->leaving);
     if (presses(mailer))
         begin(mailer);

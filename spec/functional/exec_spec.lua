@@ -276,9 +276,16 @@ describe("lunastalk exec is limited as a worker is:", function()
 
   it("output, of which nothing is lost, also when it is read slowly", function()
     local body = envelope { job = "prints", data = { lines = 20000 } }
-    local script = ('"$0" exec --body %s --allow-root 2>&1 >/dev/null | (read -r line; echo "$line"; sleep 1; cat)')
-      :format(body)
-    local code, output = process.run({ "sh", "-c", script, worker.built "lunastalk" }, { cwd = dir })
+    local script = ('"$0" exec --body %s --allow-root 2>&1 >/dev/null | luajit "$1"'):format(body)
+    local reader = temp.write(temp.dir() .. "/reader.lua", [[
+      local ffi = require "ffi"
+      ffi.cdef "int ioctl(int fd, unsigned long request, int *value);"
+      local FIONREAD, waiting = 0x541b, ffi.new "int[1]"
+      repeat -- until the pipe is as good as full: whoever writes has to wait then
+        assert(ffi.C.ioctl(0, FIONREAD, waiting) == 0 and os.clock() < 10)
+      until waiting[0] > 60000
+      io.write(io.read "*a")]])
+    local code, output = process.run({ "sh", "-c", script, worker.built "lunastalk", reader }, { cwd = dir })
     assert.equal(0, code)
     local count = 0
     for n in output:gmatch "info prints: (%d+)x+ " do

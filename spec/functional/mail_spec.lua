@@ -340,7 +340,7 @@ describe("workers of one name", function()
     local all, last = 0, {}
     for _, mail in ipairs(box:mails()) do
       all = all + count(mail)
-      assert.is_true(mail.at - (last[mail.to[1]] or 0) > 1.5) -- delivering takes its time too
+      assert.is_true(mail.at - (last[mail.to[1]] or 0) > 1.9)
       last[mail.to[1]] = mail.at
     end
     assert.equal(records, all)
